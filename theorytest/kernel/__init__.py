@@ -1,0 +1,1 @@
+"""The trusted kernel: standard library and python-flint only; no floats, no globals, no input or output."""

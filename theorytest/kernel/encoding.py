@@ -1,0 +1,123 @@
+"""Canonical JSON of the kernel's nouns, and their digests.
+
+A noun is a frozen dataclass whose fields hold only text, integers, booleans, `Fraction`, `None`, tuples and other
+nouns: exact values, no floats and no mutable containers. Every noun is written as ``{"is": NAME, field: ...}`` and read
+back with its types checked, so that a record on disk is the same data as the objects that were checked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+from fractions import Fraction
+from functools import cache
+from typing import Any, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
+
+from theorytest.kernel.errors import KernelError
+
+T = TypeVar("T")
+
+_NOUNS: dict[str, type[Any]] = {}
+
+
+@dataclass_transform(frozen_default=True)
+def noun(cls: type[T]) -> type[T]:
+    """Declare a frozen dataclass that can be written to a record and read back; its name must be unique."""
+    made = dataclasses.dataclass(frozen=True)(cls)
+    if made.__name__ in _NOUNS:
+        raise KernelError(f"two nouns named {made.__name__}")
+    _NOUNS[made.__name__] = made
+    return made
+
+
+@cache
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+def conforms(value: Any, annotation: Any) -> bool:
+    """Whether a value has the exact type that an annotation asks for (no float passes for a number, no bool for an int)."""
+    if annotation is Any:
+        return True
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return any(conforms(value, option) for option in get_args(annotation))
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        inner = get_args(annotation)
+        if len(inner) == 2 and inner[1] is Ellipsis:
+            return all(conforms(item, inner[0]) for item in value)
+        return len(value) == len(inner) and all(map(conforms, value, inner))
+    if annotation in (None, type(None)):
+        return value is None
+    if annotation is int:
+        return type(value) is int
+    return isinstance(value, annotation)
+
+
+def validate(value: Any) -> None:
+    """Raise `KernelError` unless every field of a noun, all the way down, has its declared type."""
+    if isinstance(value, tuple):
+        for item in value:
+            validate(item)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            held = getattr(value, field.name)
+            if not conforms(held, _hints(type(value))[field.name]):
+                raise KernelError(
+                    f"{type(value).__name__}.{field.name} holds {held!r}, needed {_hints(type(value))[field.name]}"
+                )
+            validate(held)
+
+
+def encode(value: Any) -> Any:
+    """The JSON value of a noun. Fractions become ``{"q": "p/q"}``; a float anywhere is refused."""
+    if value is None or isinstance(value, (str, bool)) or type(value) is int:
+        return value
+    if isinstance(value, Fraction):
+        return {"q": str(value)}
+    if isinstance(value, tuple):
+        return [encode(item) for item in value]
+    if dataclasses.is_dataclass(value) and _NOUNS.get(type(value).__name__) is type(value):
+        fields = {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"is": type(value).__name__} | fields
+    raise KernelError(f"not exact data: {value!r} of type {type(value).__name__}")
+
+
+def decode(data: Any) -> Any:
+    """Read back what `encode` wrote; raise `KernelError` where it is not the canonical form of a noun."""
+    if data is None or isinstance(data, (str, bool)) or type(data) is int:
+        return data
+    if isinstance(data, list):
+        return tuple(decode(item) for item in data)
+    if isinstance(data, dict):
+        if set(data) == {"q"} and isinstance(data["q"], str):
+            try:
+                value = Fraction(data["q"])
+            except (ValueError, ZeroDivisionError) as error:
+                raise KernelError(f"not a rational number: {data['q']!r}") from error
+            if str(value) != data["q"]:
+                raise KernelError(f"a rational number in lowest terms was needed, given {data['q']!r}")
+            return value
+        cls = _NOUNS.get(data.get("is", ""))
+        if cls is None or set(data) != {"is"} | {field.name for field in dataclasses.fields(cls)}:
+            raise KernelError(f"not a noun of the kernel: {sorted(map(str, data))} with is={data.get('is')!r}")
+        made = cls(**{name: decode(item) for name, item in data.items() if name != "is"})
+        validate(made)
+        return made
+    raise KernelError(f"not exact data: {data!r} of type {type(data).__name__}")
+
+
+def canonical(data: Any) -> str:
+    """One text for one value: sorted keys, no spaces, ASCII."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical encoding of a noun, in hexadecimal."""
+    return hashlib.sha256(canonical(encode(value)).encode()).hexdigest()
+
+

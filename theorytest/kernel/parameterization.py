@@ -1,0 +1,814 @@
+"""Parameterizations of an end tensor by blocks, for all orders, depths and shapes at once.
+
+A parameterization is a product of blocks with named legs. Legs of the same name are joined; legs that are not in the
+output are summed. Two nodes stand for families of any size: ``Each`` is a product over modes ``n = 1..N`` (a leg
+``i[n]`` is a leg of its own for every ``n``, a leg ``r`` is shared), and ``Chain`` is a matrix product over positions
+``s = 1..k``. The same definition is read in two ways:
+
+- ``at(sizes)`` writes it out for concrete sizes, as one einsum over named blocks;
+- ``focus(picks)`` names some members of the families and groups all others into opaque tensors. This is the step from
+  "N factors, L layers, R components" to "these and the rest". It is sound because a block carries the index of every
+  family around it, so that the rest does not contain the named members; where a block is shared, focus refuses.
+
+Rigour: ``focus`` and ``flow`` are trusted code. Each theorem that uses them is also evaluated at random concrete sizes
+against gradients computed without them (see ``tests/kernel/test_parameterization.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product as cartesian
+
+from theorytest.kernel.encoding import noun
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.terms import Tensor, Term, constant, identity, zero
+
+Sizes = Mapping[str, object]  # {"N": 3, "d": [2, 3, 4], "k": [1, 0, 2], "R": 5, "h": [[3], [], [4, 4]]}
+GRADIENT = "∇L"
+REST = "~"
+
+
+@noun
+class Block:
+    """A learned tensor, or a family of them.
+
+    family: the family indices that select a member, e.g. ``("n", "s")``; legs: leg names, e.g. ``("r", "i[n]")``.
+    """
+
+    name: str
+    family: tuple[str, ...]
+    legs: tuple[str, ...]
+
+
+@noun
+class Chain:
+    """The matrix product of the members ``body[1] body[2] ... body[count]`` (or descending) between two legs.
+
+    The first two entries of ``body.legs`` after its batch legs are not written: ``body.legs`` holds the batch legs only,
+    and the matrix legs are added: row leg, then column leg. An empty chain is the identity, so the two end legs must
+    then have the same size. ``width`` is the size symbol of the inner legs, indexed by the family indices around the
+    chain, or by the chain's own position (see `at`).
+    """
+
+    index: str
+    count: str
+    body: Block
+    left: str
+    right: str
+    width: str
+    descending: bool
+
+
+@noun
+class Product:
+    """The product of its parts."""
+
+    parts: tuple[Block | Chain | Each | Product, ...]
+
+
+@noun
+class Each:
+    """The product of ``body`` over the members ``index = 1..count`` of a family of modes."""
+
+    index: str
+    count: str
+    body: Block | Chain | Product
+
+
+Node = Block | Chain | Product | Each
+
+
+@noun
+class Link:
+    """Named positions of one chain, from left to right.
+
+    mode: the mode that the chain belongs to ("" outside a family); adjacent: nothing lies between the named positions
+    (otherwise any number of others may); first: nothing lies to the left of the first one.
+    """
+
+    positions: tuple[str, ...]
+    mode: str = ""
+    adjacent: bool = False
+    first: bool = False
+
+
+@noun
+class Focus:
+    """Which members of the families are named: distinct modes of the ``Each`` family, and the chains that are opened."""
+
+    modes: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True)
+class Concrete:
+    """A parameterization written out: blocks with shapes, and one einsum.
+
+    blocks: name -> shape, in order; factors: (block name, leg names); output: leg names; dims: leg name -> size.
+    """
+
+    blocks: dict[str, tuple[int, ...]]
+    factors: tuple[tuple[str, tuple[str, ...]], ...]
+    output: tuple[str, ...]
+    dims: dict[str, int]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the end tensor."""
+        return tuple(self.dims[leg] for leg in self.output)
+
+
+@noun
+class Parameterization:
+    """name; body; output legs (``i[*]`` for one leg of every mode); legs: pairs of a leg's stem and its size symbol
+    (a leg ``i[n]`` has size ``d[n]`` for the pair ``("i", "d")``); scope: what it covers, in words."""
+
+    name: str
+    body: Block | Chain | Product | Each
+    output: tuple[str, ...]
+    legs: tuple[tuple[str, str], ...]
+    scope: str
+
+    # -- all sizes at once --------------------------------------------------------------------------------------
+
+    def focus(self, focus: Focus) -> Term:
+        """The end tensor as a term in the named members, with everything else grouped into opaque tensors."""
+        return _Grouping(self, focus).end_tensor()
+
+    def gradient(self, focus: Focus) -> Term:
+        """The loss gradient at the end tensor: an opaque tensor with the legs of the output."""
+        free = dict(self.focus(focus).free)
+        legs = _Grouping(self, focus).output()
+        return Tensor(GRADIENT, tuple(free[leg] for leg in legs))[tuple(legs)]
+
+    def letters(self, focus: Focus) -> dict[str, Tensor]:
+        """The named members, by name: the blocks that may be followed along the flow."""
+        return dict(_Grouping(self, focus).named)
+
+    def velocities(self, focus: Focus) -> dict[str, tuple[tuple[str, ...], Term]]:
+        """Minus the gradient of loss(end tensor) by every named member, for an opaque loss gradient.
+
+        Exact: the kernel's own derivative of the multilinear term (chain rule through the end tensor).
+        """
+        grouping = _Grouping(self, focus)
+        end = grouping.end_tensor()
+        inner = (self.gradient(focus) * end).sum(*(name for name, _ in end.free))
+        velocity: dict[str, tuple[tuple[str, ...], Term]] = {}
+        for name, tensor in grouping.named.items():
+            legs = tuple(f"v{k}" for k in range(len(tensor.sizes)))
+            velocity[name] = (legs, -inner.gradient(tensor, legs))
+        return velocity
+
+    # -- concrete sizes -----------------------------------------------------------------------------------------
+
+    def at(self, sizes: Sizes) -> Concrete:
+        """Write the parameterization out. Sizes are given by symbol: an integer, or a list with one entry per family
+        index (``{"N": 3, "d": [2, 3, 4]}``). Raises `KernelError` where a size is missing, negative or inconsistent."""
+        return _Expansion(self, sizes).result()
+
+    def values_at(
+        self, focus: Focus, members: Mapping[str, int], sizes: Sizes, blocks: Mapping[str, Array], gradient: Array
+    ) -> dict[str, Array]:
+        """The arrays that all letters of a focus stand for at concrete blocks: named members, groups, gradient.
+
+        members: number (from 1) of each named mode and of each named chain position ("mode/position").
+        """
+        return _Evaluation(self, focus, members, sizes, blocks, gradient).values()
+
+
+# -- exact arrays --------------------------------------------------------------------------------------------------------
+
+
+@noun
+class Array:
+    """An exact array: shape, and rational entries in row-major order."""
+
+    shape: tuple[int, ...]
+    entries: tuple[Fraction, ...]
+
+    def __post_init__(self) -> None:
+        expected = 1
+        for size in self.shape:
+            expected *= size
+        if len(self.entries) != expected:
+            raise KernelError(f"an array of shape {self.shape} needs {expected} entries, given {len(self.entries)}")
+
+    def __getitem__(self, index: tuple[int, ...]) -> Fraction:
+        place = 0
+        for i, size in zip(index, self.shape, strict=True):
+            place = place * size + i
+        return self.entries[place]
+
+    def regroup(self, groups: tuple[tuple[int, ...], ...]) -> Array:
+        """Merge axes: each group of axes becomes one axis (the last of a group varies fastest)."""
+        order = [axis for group in groups for axis in group]
+        shape = [self.shape[axis] for axis in order]
+        entries: list[Fraction] = []
+        for index in cartesian(*map(range, shape)):
+            source = [0] * len(order)
+            for axis, i in zip(order, index, strict=True):
+                source[axis] = i
+            entries.append(self[tuple(source)])
+        merged: list[int] = []
+        for group in groups:
+            size = 1
+            for axis in group:
+                size *= self.shape[axis]
+            merged.append(size)
+        return Array(tuple(merged), tuple(entries))
+
+
+def einsum(
+    factors: Iterable[tuple[Array, tuple[str, ...]]], output: tuple[str, ...], dims: Mapping[str, int]
+) -> Array:
+    """The exact sum of products over all indices that are not in the output, one factor at a time."""
+    pieces = list(factors)
+    table: dict[tuple[int, ...], Fraction] = {(): Fraction(1)}
+    held: tuple[str, ...] = ()
+    for place, (array, legs) in enumerate(pieces):
+        if tuple(dims[leg] for leg in legs) != array.shape:
+            raise KernelError(f"an array of shape {array.shape} was given legs of sizes {[dims[leg] for leg in legs]}")
+        later = set(output).union(*(set(names) for _, names in pieces[place + 1 :]))
+        new = tuple(dict.fromkeys(leg for leg in legs if leg not in held))
+        wide = held + new
+        keep = tuple(leg for leg in wide if leg in later)
+        where = [wide.index(leg) for leg in keep]
+        reads = [wide.index(leg) for leg in legs]
+        total: dict[tuple[int, ...], Fraction] = {}
+        for index, value in table.items():
+            for extra in cartesian(*(range(dims[leg]) for leg in new)):
+                full = index + extra
+                entry = array[tuple(full[k] for k in reads)]
+                if entry:
+                    key = tuple(full[k] for k in where)
+                    total[key] = total.get(key, Fraction(0)) + value * entry
+        table, held = total, keep
+    entries: list[Fraction] = []
+    for index in cartesian(*(range(dims[leg]) for leg in output)):
+        found = dict(zip(output, index, strict=True))
+        consistent = all(found[leg] == i for leg, i in zip(output, index, strict=True))
+        entries.append(table.get(tuple(found[leg] for leg in held), Fraction(0)) if consistent else Fraction(0))
+    return Array(tuple(dims[leg] for leg in output), tuple(entries))
+
+
+def evaluate(term: Term, values: Mapping[str, Array], dims: Mapping[str, int]) -> Array:
+    """The exact value of a term: an array over its free indices, in their order. ``dims`` gives each size symbol."""
+    legs = tuple(name for name, _ in term.free)
+    shape = tuple(_size(dims, size) for _, size in term.free)
+    total = [Fraction(0)] * len(Array(shape, _zeros(shape)).entries)
+    for monomial in term.monomials:
+        sizes = {name: _size(dims, size) for name, size in term.free + monomial.bound}
+        factors: list[tuple[Array, tuple[str, ...]]] = []
+        for factor in monomial.factors:
+            if factor.tensor.name == "δ":
+                n = _size(dims, factor.tensor.sizes[0])
+                eye = tuple(Fraction(int(i == j)) for i in range(n) for j in range(n))
+                factors.append((Array((n, n), eye), factor.indices))
+            elif factor.tensor.name in values:
+                factors.append((values[factor.tensor.name], factor.indices))
+            else:
+                raise KernelError(f"no value was given for {factor.tensor.name}")
+        ones = [(Array((n,), (Fraction(1),) * n), (name,)) for name, n in sizes.items()]
+        part = einsum(factors + ones, legs, sizes)
+        total = [a + monomial.coefficient * b for a, b in zip(total, part.entries, strict=True)]
+    return Array(shape, tuple(total))
+
+
+def _zeros(shape: tuple[int, ...]) -> tuple[Fraction, ...]:
+    n = 1
+    for size in shape:
+        n *= size
+    return (Fraction(0),) * n
+
+
+def _size(dims: Mapping[str, int], symbol: str) -> int:
+    if symbol not in dims:
+        raise KernelError(f"no size was given for {symbol}")
+    return dims[symbol]
+
+
+# -- grouping ------------------------------------------------------------------------------------------------------------
+
+
+def _stem(leg: str) -> tuple[str, str]:
+    """``"i[n]"`` -> ``("i", "n")``; ``"r"`` -> ``("r", "")``."""
+    stem, _, index = leg.partition("[")
+    return stem, index.rstrip("]")
+
+
+class _Grouping:
+    """The symbolic reading: a term in named members and groups."""
+
+    def __init__(self, model: Parameterization, focus: Focus) -> None:
+        self.model, self.focus = model, focus
+        self.named: dict[str, Tensor] = {}
+        self.groups: dict[str, Tensor] = {}
+        self.stems = dict(model.legs)
+        if len(set(focus.modes)) != len(focus.modes) or REST in focus.modes:
+            raise KernelError(f"the named modes must be distinct, given {focus.modes}")
+        self.links = {link.mode: link for link in focus.links}
+        names = [link.positions for link in focus.links]
+        if len(self.links) != len(focus.links) or any(len(set(n)) != len(n) or not n for n in names):
+            raise KernelError("the named positions of a chain must be distinct, and a chain is opened once")
+        self.opened: set[str] = set()
+        self.family = ""
+
+    def size(self, leg: str) -> str:
+        stem, index = _stem(leg)
+        if stem not in self.stems:
+            raise KernelError(f"leg {leg} has no size: the declared stems are {sorted(self.stems)}")
+        return f"{self.stems[stem]}[{index}]" if index else self.stems[stem]
+
+    def spread(self, leg: str) -> tuple[str, ...]:
+        """``i[*]`` is one leg per named mode and one for all others together."""
+        stem, index = _stem(leg)
+        return tuple(f"{stem}[{mode}]" for mode in (*self.focus.modes, REST)) if index == "*" else (leg,)
+
+    def output(self) -> tuple[str, ...]:
+        return tuple(leg for name in self.model.output for leg in self.spread(name))
+
+    def tensor(self, register: dict[str, Tensor], name: str, legs: tuple[str, ...], sizes: tuple[str, ...]) -> Term:
+        made = Tensor(name, sizes)
+        if name in self.named or name in self.groups:
+            raise KernelError(f"{name} occurs twice in {self.model.name}: shared blocks cannot be grouped")
+        register[name] = made
+        return made[legs]
+
+    def end_tensor(self) -> Term:
+        term = self.read(self.model.body, (), outside=set(self.model.output))
+        unopened = set(self.links) - self.opened
+        if unopened:
+            raise KernelError(f"there is no chain to open at {sorted(unopened)} in {self.model.name}")
+        output = self.output()
+        for leg in output:
+            if leg not in dict(term.free):
+                raise KernelError(f"output leg {leg} does not occur in {self.model.name}")
+        return term.sum(*(name for name, _ in term.free if name not in output))
+
+    def read(self, node: Node, around: tuple[tuple[str, str], ...], outside: set[str]) -> Term:
+        """around: the family indices in force with the member named; outside: legs that go on outside of the node."""
+        if isinstance(node, Block):
+            legs = self.legs(node.legs, around)
+            return self.tensor(self.named, self.member(node, around), legs, tuple(map(self.size, legs)))
+        if isinstance(node, Chain):
+            return self.chain(node, around)
+        if isinstance(node, Product):
+            total: Term | None = None
+            for place, part in enumerate(node.parts):
+                others = outside.union(*(_open_legs(p) for k, p in enumerate(node.parts) if k != place))
+                term = self.read(part, around, others)
+                total = term if total is None else total * term
+            if total is None:
+                raise KernelError("an empty product has no legs")
+            return total
+        return self.each(node, around, outside)
+
+    def legs(self, legs: tuple[str, ...], around: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+        members = dict(around)
+        made: list[str] = []
+        for leg in legs:
+            stem, index = _stem(leg)
+            made.extend(self.spread(leg) if index == "*" else (f"{stem}[{members[index]}]" if index else leg,))
+        return tuple(made)
+
+    def member(self, block: Block, around: tuple[tuple[str, str], ...]) -> str:
+        """The name of a member. Every family index around a block must select among its members: else it is shared."""
+        if block.family != tuple(index for index, _ in around):
+            raise KernelError(
+                f"block {block.name} has family {block.family} inside {tuple(i for i, _ in around)}: "
+                "a block that several members share cannot be grouped"
+            )
+        return block.name + (f"[{','.join(name for _, name in around)}]" if around else "")
+
+    def each(self, node: Each, around: tuple[tuple[str, str], ...], outside: set[str]) -> Term:
+        if around or self.family not in ("", node.index):
+            raise KernelError("families of modes are not nested")
+        self.family = node.index
+        for leg in _open_legs(node.body):
+            stem, index = _stem(leg)
+            if index not in ("", node.index):
+                raise KernelError(f"leg {stem}[{index}] does not belong to the family over {node.index}")
+        total: Term | None = None
+        for mode in self.focus.modes:
+            term = self.read(node.body, ((node.index, mode),), outside)
+            inner = [n for n, _ in term.free if n not in self.joined(node, mode, outside)]
+            term = term.sum(*inner)
+            total = term if total is None else total * term
+        _check_families(node.body, (node.index,))
+        legs = tuple(dict.fromkeys(leg for leg in self.joined(node, REST, outside)))
+        rest = self.tensor(self.groups, f"{_label(node.body)}[{REST}]", legs, tuple(map(self.size, legs)))
+        return rest if total is None else total * rest
+
+    def joined(self, node: Each, mode: str, outside: set[str]) -> list[str]:
+        """The legs of one member that go on outside of it, under the member's names."""
+        kept: list[str] = []
+        for leg in _open_legs(node.body):
+            stem, index = _stem(leg)
+            if index == node.index and f"{stem}[*]" in outside:
+                kept.append(f"{stem}[{mode}]")
+            elif not index:
+                kept.append(leg)
+        return kept
+
+    def chain(self, node: Chain, around: tuple[tuple[str, str], ...]) -> Term:
+        mode = around[-1][1] if around else ""
+        left, right = self.legs((node.left, node.right), around)
+        batch = self.legs(node.body.legs, around)
+        _check_families(node.body, (*(index for index, _ in around), node.index))
+        label = node.body.name + (f"[{mode}]" if mode else "")
+        if mode not in self.links:
+            legs = (*batch, left, right)
+            return self.tensor(self.groups, f"{label}*", legs, tuple(map(self.size, legs)))
+        link = self.links[mode]
+        names = link.positions
+        self.opened.add(mode)
+        pieces: list[tuple[str, dict[str, Tensor]]] = [] if link.first else [(f"{label}<{names[0]}", self.groups)]
+        for place, name in enumerate(names):
+            if place and not link.adjacent:
+                pieces.append((f"{label}{names[place - 1]}<{name}", self.groups))
+            pieces.append((self.member(node.body, (*around, (node.index, name))), self.named))
+        pieces.append((f"{label}>{names[-1]}", self.groups))
+        total: Term | None = None
+        at, size = left, self.size(left)
+        for place, (name, register) in enumerate(pieces):
+            last = place == len(pieces) - 1
+            to = right if last else f"{node.left}{place}'{mode}"
+            to_size = self.size(right) if last else f"{node.width}{place}'{mode}"
+            batch_sizes = tuple(map(self.size, batch))
+            term = self.tensor(register, name, (*batch, at, to), (*batch_sizes, size, to_size))
+            total = term if total is None else total * term
+            at, size = to, to_size
+        if total is None:
+            raise KernelError("an opened chain has at least one named position")
+        inner = [n for n, _ in total.free if n not in (*batch, left, right)]
+        return total.sum(*inner)
+
+
+def _label(node: Node) -> str:
+    if isinstance(node, Block):
+        return node.name
+    if isinstance(node, Chain):
+        return node.body.name
+    parts = node.parts if isinstance(node, Product) else (node.body,)
+    return "".join(map(_label, parts))
+
+
+def _open_legs(node: Node) -> tuple[str, ...]:
+    """All legs of a node, in order, once each."""
+    if isinstance(node, Block):
+        legs: tuple[str, ...] = node.legs
+    elif isinstance(node, Chain):
+        legs = (*node.body.legs, node.left, node.right)
+    elif isinstance(node, Product):
+        legs = tuple(leg for part in node.parts for leg in _open_legs(part))
+    else:
+        legs = tuple(_star(leg, node.index) for leg in _open_legs(node.body))
+    return tuple(dict.fromkeys(legs))
+
+
+def _star(leg: str, index: str) -> str:
+    stem, own = _stem(leg)
+    return f"{stem}[*]" if own == index else leg
+
+
+def _check_families(node: Node, around: tuple[str, ...]) -> None:
+    """Refuse blocks that do not carry every family index around them: they would be shared between members."""
+    if isinstance(node, Block):
+        if node.family != around:
+            raise KernelError(
+                f"block {node.name} has family {node.family} inside {around}: a block that several members share "
+                "cannot be grouped"
+            )
+    elif isinstance(node, Chain):
+        if around and around[-1] == node.index:
+            raise KernelError(f"family index {node.index} is used twice")
+        _check_families(node.body, (*around, node.index))
+    elif isinstance(node, Product):
+        for part in node.parts:
+            _check_families(part, around)
+    else:
+        raise KernelError("families of modes are not nested")
+
+
+# -- writing out ---------------------------------------------------------------------------------------------------------
+
+
+class _Expansion:
+    """The concrete reading: blocks with shapes, and one einsum."""
+
+    def __init__(self, model: Parameterization, sizes: Sizes) -> None:
+        self.model, self.sizes, self.stems = model, sizes, dict(model.legs)
+        self.blocks: dict[str, tuple[int, ...]] = {}
+        self.factors: list[tuple[str, tuple[str, ...]]] = []
+        self.dims: dict[str, int] = {}
+        self.same: dict[str, str] = {}
+        self.count = 0
+
+    def result(self) -> Concrete:
+        self.count = self.modes(self.model.body)
+        self.read(self.model.body, ())
+        output = tuple(leg for name in self.model.output for leg in self.spread(name))
+        root = self.root
+        factors = tuple((name, tuple(root(leg) for leg in legs)) for name, legs in self.factors)
+        for leg in output:
+            self.dim(leg)
+        dims: dict[str, int] = {}
+        for leg, size in self.dims.items():
+            if dims.setdefault(root(leg), size) != size:
+                raise KernelError(f"leg {leg} of size {size} is joined to one of size {dims[root(leg)]} by an empty chain")
+        used = {leg for _, legs in factors for leg in legs}
+        lonely = [leg for leg in output if root(leg) not in used]
+        if lonely:
+            raise KernelError(f"no block has the output leg {lonely[0]} at these sizes (an empty chain has no end tensor)")
+        return Concrete(self.blocks, factors, tuple(map(root, output)), dims)
+
+    def root(self, leg: str) -> str:
+        while leg in self.same:
+            leg = self.same[leg]
+        return leg
+
+    def modes(self, node: Node) -> int:
+        if isinstance(node, Each):
+            return self.number(node.count, ())
+        if isinstance(node, Product):
+            return max([self.modes(part) for part in node.parts], default=0)
+        return 0
+
+    def number(self, symbol: str, around: tuple[tuple[str, int], ...]) -> int:
+        """The value of a size symbol such as ``R``, ``d[n]`` or ``h[n,s]``."""
+        stem, index = _stem(symbol)
+        if stem not in self.sizes:
+            raise KernelError(f"{self.model.name} needs the size {stem}, given {sorted(self.sizes)}")
+        value: object = self.sizes[stem]
+        members = dict(around)
+        for name in filter(None, index.split(",")):
+            place = members[name] if name in members else int(name)
+            if not isinstance(value, (list, tuple)) or not 1 <= place <= len(value):  # pyright: ignore[reportUnknownArgumentType]
+                raise KernelError(f"size {stem} needs an entry {place}, given {self.sizes[stem]!r}")
+            value = value[place - 1]  # pyright: ignore[reportUnknownVariableType]
+        if type(value) is not int or value < 0:
+            raise KernelError(f"size {symbol} must be a non-negative integer, given {value!r}")
+        return value
+
+    def dim(self, leg: str) -> int:
+        if leg not in self.dims:
+            stem, index = _stem(leg)
+            if stem not in self.stems:
+                raise KernelError(f"leg {leg} has no size: the declared stems are {sorted(self.stems)}")
+            symbol = self.stems[stem] + (f"[{index}]" if index else "")
+            self.dims[leg] = self.number(symbol, ())
+            if self.dims[leg] < 1:
+                raise KernelError(f"size {symbol} must be positive, given {self.dims[leg]}")
+        return self.dims[leg]
+
+    def spread(self, leg: str) -> tuple[str, ...]:
+        stem, index = _stem(leg)
+        return tuple(f"{stem}[{n}]" for n in range(1, self.count + 1)) if index == "*" else (leg,)
+
+    def legs(self, legs: tuple[str, ...], around: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
+        members = dict(around)
+        made: list[str] = []
+        for leg in legs:
+            stem, index = _stem(leg)
+            made.extend(self.spread(leg) if index in ("", "*") else (f"{stem}[{members[index]}]",))
+        return tuple(made)
+
+    def block(self, block: Block, around: tuple[tuple[str, int], ...], legs: tuple[str, ...]) -> None:
+        members = dict(around)
+        name = block.name + (f"[{','.join(str(members[f]) for f in block.family)}]" if block.family else "")
+        shape = tuple(self.dim(leg) for leg in legs)
+        if self.blocks.setdefault(name, shape) != shape:
+            raise KernelError(f"block {name} is shared but would have two shapes, {self.blocks[name]} and {shape}")
+        self.factors.append((name, legs))
+
+    def read(self, node: Node, around: tuple[tuple[str, int], ...]) -> None:
+        if isinstance(node, Block):
+            self.block(node, around, self.legs(node.legs, around))
+        elif isinstance(node, Product):
+            for part in node.parts:
+                self.read(part, around)
+        elif isinstance(node, Each):
+            for member in range(1, self.number(node.count, around) + 1):
+                self.read(node.body, (*around, (node.index, member)))
+        else:
+            self.chain(node, around)
+
+    def chain(self, node: Chain, around: tuple[tuple[str, int], ...]) -> None:
+        left, right = self.legs((node.left, node.right), around)
+        batch = self.legs(node.body.legs, around)
+        total = self.number(node.count, around)
+        self.dim(left), self.dim(right)
+        if not total:
+            self.same[left] = right
+            return
+        order = range(total, 0, -1) if node.descending else range(1, total + 1)
+        tag = ",".join(str(member) for _, member in around)
+        at = left
+        for step, position in enumerate(order):
+            # The inner leg between two positions belongs to the lower of their numbers.
+            to = right if step == total - 1 else f"{node.left}({tag}){position - 1 if node.descending else position}"
+            if to != right:
+                place = position - 1 if node.descending else position
+                self.dims[to] = self.number(node.width, (*around, (node.index, place)))
+                if self.dims[to] < 1:
+                    raise KernelError(f"width {node.width} must be positive, given {self.dims[to]}")
+            self.block(node.body, (*around, (node.index, position)), (*batch, at, to))
+            at = to
+
+
+# -- the letters of a focus at concrete blocks -----------------------------------------------------------------------------
+
+
+class _Evaluation:
+    """Concrete arrays for the letters of a focus, so that a dimension-free term can be evaluated at an instance."""
+
+    def __init__(
+        self,
+        model: Parameterization,
+        focus: Focus,
+        members: Mapping[str, int],
+        sizes: Sizes,
+        blocks: Mapping[str, Array],
+        gradient: Array,
+    ) -> None:
+        self.model, self.focus, self.members, self.gradient = model, focus, members, gradient
+        self.expansion = _Expansion(model, sizes)
+        self.concrete = self.expansion.result()
+        self.blocks = blocks
+        for name, shape in self.concrete.blocks.items():
+            if name not in blocks or blocks[name].shape != shape:
+                raise KernelError(f"block {name} needs an array of shape {shape}")
+        if gradient.shape != self.concrete.shape:
+            raise KernelError(f"the gradient needs shape {self.concrete.shape}, given {gradient.shape}")
+        picked = [members.get(mode) for mode in focus.modes]
+        if len(set(picked)) != len(picked) or not all(p and 1 <= p <= self.expansion.count for p in picked):
+            raise KernelError(f"the named modes need distinct numbers up to {self.expansion.count}, given {picked}")
+        self.links = {link.mode: link for link in focus.links}
+        self.found: dict[str, Array] = {}
+
+    def values(self) -> dict[str, Array]:
+        self.read(self.model.body, ())
+        axes = self.axes(self.model.output)
+        self.found[GRADIENT] = self.gradient.regroup(axes)
+        return self.found
+
+    def axes(self, legs: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+        """How the concrete axes of a tensor with the given (family) legs are grouped into the legs of the focus."""
+        groups: list[tuple[int, ...]] = []
+        place = 0
+        for leg in legs:
+            if _stem(leg)[1] != "*":
+                groups.append((place,))
+                place += 1
+                continue
+            numbers = [self.members[mode] for mode in self.focus.modes]
+            groups.extend((place + number - 1,) for number in numbers)
+            rest = [n for n in range(1, self.expansion.count + 1) if n not in numbers]
+            groups.append(tuple(place + n - 1 for n in rest))
+            place += self.expansion.count
+        return tuple(groups)
+
+    def member(self, block: Block, numbers: tuple[int, ...]) -> Array:
+        return self.blocks[block.name + (f"[{','.join(map(str, numbers))}]" if numbers else "")]
+
+    def read(self, node: Node, around: tuple[str, ...]) -> None:
+        numbers = tuple(self.members[name] for name in around)
+        if isinstance(node, Block):
+            label = node.name + (f"[{','.join(around)}]" if around else "")
+            self.found[label] = self.member(node, numbers).regroup(self.axes(node.legs))
+        elif isinstance(node, Product):
+            for part in node.parts:
+                self.read(part, around)
+        elif isinstance(node, Chain):
+            self.chain(node, around, numbers)
+        else:
+            for mode in self.focus.modes:
+                self.read(node.body, (mode,))
+            self.rest(node)
+
+    def part(self, node: Node, around: tuple[tuple[str, int], ...]) -> list[tuple[Array, tuple[str, ...]]]:
+        """The concrete factors of a node, with concrete legs."""
+        piece = _Expansion(self.model, self.expansion.sizes)
+        piece.count = self.expansion.count
+        piece.read(node, around)
+        self.same, self.dims = dict(piece.same), dict(piece.dims)
+        return [(self.blocks[name], tuple(piece.root(leg) for leg in legs)) for name, legs in piece.factors]
+
+    def rest(self, node: Each) -> None:
+        grouping = _Grouping(self.model, self.focus)
+        grouping.end_tensor()
+        outside = {leg for leg in self.outside(self.model.body, node)} | set(self.model.output)
+        legs = grouping.joined(node, REST, outside)
+        named = {self.members[mode] for mode in self.focus.modes}
+        others = [n for n in range(1, self.expansion.count + 1) if n not in named]
+        factors: list[tuple[Array, tuple[str, ...]]] = []
+        dims: dict[str, int] = {}
+        same: dict[str, str] = {}
+        for number in others:
+            factors += self.part(node.body, ((node.index, number),))
+            dims |= self.dims
+            same |= self.same
+        output: list[str] = []
+        groups: list[tuple[int, ...]] = []
+        for leg in dict.fromkeys(legs):
+            stem, index = _stem(leg)
+            mine = [f"{stem}[{n}]" for n in others] if index == REST else [leg]
+            groups.append(tuple(range(len(output), len(output) + len(mine))))
+            output += mine
+        for leg in output:
+            dims.setdefault(leg, self.expansion.dim(leg))
+        full = _with_identities(factors, tuple(output), dims, same)
+        self.found[f"{_label(node.body)}[{REST}]"] = full.regroup(tuple(groups))
+
+    def outside(self, node: Node, skip: Each) -> tuple[str, ...]:
+        if node == skip:
+            return ()
+        if isinstance(node, Product):
+            return tuple(leg for part in node.parts for leg in self.outside(part, skip))
+        return _open_legs(node)
+
+    def chain(self, node: Chain, around: tuple[str, ...], numbers: tuple[int, ...]) -> None:
+        mode = around[-1] if around else ""
+        label = node.body.name + (f"[{mode}]" if mode else "")
+        total = self.expansion.number(node.count, tuple(zip(node.body.family, numbers, strict=False)))
+        order = list(range(total, 0, -1)) if node.descending else list(range(1, total + 1))
+        if mode not in self.links:
+            self.found[f"{label}*"] = self.segment(node, numbers, order, None)
+            return
+        link = self.links[mode]
+        names = link.positions
+        places = [self.members.get(f"{mode}/{name}", 0) for name in names]
+        if any(p not in order for p in places):
+            raise KernelError(f"the chain {label} has positions {order}, named were {places}")
+        at = [order.index(p) for p in places]
+        if at != sorted(set(at)) or (link.adjacent and at != list(range(at[0], at[0] + len(at)))):
+            raise KernelError(f"the named positions {places} of {label} are not in order, or not adjacent")
+        if link.first and at[0] != 0:
+            raise KernelError(f"the named position {places[0]} of {label} is not the first")
+        start = 0
+        previous = ""
+        for place, (spot, name) in enumerate(zip(at, names, strict=True)):
+            if not (link.first if place == 0 else link.adjacent):
+                group = f"{label}{previous}<{name}"
+                self.found[group] = self.segment(node, numbers, order[start:spot], order[spot])
+            member = node.body.name + f"[{','.join((*around, name))}]"
+            self.found[member] = self.member(node.body, (*numbers, order[spot]))
+            start, previous = spot + 1, name
+        self.found[f"{label}>{previous}"] = self.segment(node, numbers, order[start:], None)
+
+    def segment(self, node: Chain, numbers: tuple[int, ...], positions: list[int], after: int | None) -> Array:
+        """The product of consecutive members of a chain, with the batch legs in front; empty: the identity."""
+        batch = len(node.body.legs)
+        if positions:
+            factors: list[tuple[Array, tuple[str, ...]]] = []
+            dims: dict[str, int] = {}
+            for step, position in enumerate(positions):
+                array = self.member(node.body, (*numbers, position))
+                legs = (*(f"b{k}" for k in range(batch)), f"m{step}", f"m{step + 1}")
+                dims |= dict(zip(legs, array.shape, strict=True))
+                factors.append((array, legs))
+            output = (*(f"b{k}" for k in range(batch)), "m0", f"m{len(positions)}")
+            return einsum(factors, output, dims)
+        around = tuple(zip(node.body.family, numbers, strict=False))
+        _, right = self.expansion.legs((node.left, node.right), around)
+        # An empty group is the identity: on the rows of the member after it, or on the right end of the chain.
+        width = self.expansion.dim(right) if after is None else self.member(node.body, (*numbers, after)).shape[-2]
+        shape = tuple(self.expansion.dim(leg) for leg in self.expansion.legs(node.body.legs, around))
+        entries = [
+            Fraction(int(index[-1] == index[-2])) for index in cartesian(*map(range, (*shape, width, width)))
+        ]
+        return Array((*shape, width, width), tuple(entries))
+
+
+def _with_identities(
+    factors: list[tuple[Array, tuple[str, ...]]], output: tuple[str, ...], dims: dict[str, int], same: dict[str, str]
+) -> Array:
+    """An einsum whose output may hold legs that an empty chain has joined."""
+    pieces = list(factors)
+    for gone, kept in same.items():
+        n = dims[gone]
+        eye = Array((n, n), tuple(Fraction(int(i == j)) for i in range(n) for j in range(n)))
+        pieces.append((eye, (gone, kept)))
+    held = {leg for _, legs in pieces for leg in legs}
+    pieces += [(Array((dims[leg],), (Fraction(1),) * dims[leg]), (leg,)) for leg in output if leg not in held]
+    return einsum(pieces, output, dims)
+
+
+__all__ = [
+    "Array",
+    "Block",
+    "Chain",
+    "Concrete",
+    "Each",
+    "Focus",
+    "Link",
+    "Parameterization",
+    "Product",
+    "constant",
+    "einsum",
+    "evaluate",
+    "identity",
+    "zero",
+]

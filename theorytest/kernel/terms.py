@@ -1,0 +1,396 @@
+"""Dimension-free tensor terms: sums of products of named tensors with symbolic shapes.
+
+A term such as ``-2 G[i,j] X[i,k] Y[k,j]`` is a sum of monomials. A monomial is a rational coefficient times entries of
+named tensors; an index that is free stands for "every value", all others are summed. An index may occur any number of
+times (so ``w[r,i] w[r,i]`` with ``r`` free is the squared norm of row ``r``). Sizes are symbols: what is proved holds
+for every size. Two terms are equal for all tensors and all sizes if their normal forms agree; the normal form removes
+Kronecker deltas, names summed indices canonically, sorts and collects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from itertools import count
+
+from theorytest.kernel.encoding import noun
+from theorytest.kernel.errors import KernelError
+
+DELTA = "δ"
+Indices = tuple[str, ...]
+
+
+@noun
+class Tensor:
+    """A named tensor: one symbolic size for each leg (no leg: a scalar)."""
+
+    name: str
+    sizes: tuple[str, ...]
+
+    def __getitem__(self, indices: str | Indices) -> Term:
+        """The entry with the given indices, free: ``G["i", "j"]`` or ``G["i,j"]``."""
+        names = tuple(indices.split(",")) if isinstance(indices, str) else indices
+        names = tuple(name.strip() for name in names if name.strip())
+        if len(names) != len(self.sizes):
+            raise KernelError(f"{self.name} has {len(self.sizes)} legs, given indices {names}")
+        free: dict[str, str] = {}
+        for name, size in zip(names, self.sizes, strict=True):
+            if free.setdefault(name, size) != size:
+                raise KernelError(f"index {name} of {self.name} would have two sizes, {free[name]} and {size}")
+        return Term(tuple(free.items()), (Monomial(Fraction(1), (Factor(self, names),), ()),)).normal()
+
+    def __call__(self) -> Term:
+        """The term of a scalar, a tensor without legs."""
+        return self[()]
+
+
+@noun
+class Factor:
+    """An entry of a tensor."""
+
+    tensor: Tensor
+    indices: tuple[str, ...]
+
+
+@noun
+class Monomial:
+    """coefficient * product of factors, summed over the bound indices (pairs of name and size).
+
+    A bound index that occurs in no factor is a sum of ones: it stands for its size.
+    """
+
+    coefficient: Fraction
+    factors: tuple[Factor, ...]
+    bound: tuple[tuple[str, str], ...]
+
+
+@noun
+class Term:
+    """A sum of monomials with common free indices (pairs of name and size)."""
+
+    free: tuple[tuple[str, str], ...]
+    monomials: tuple[Monomial, ...]
+
+    # -- building -----------------------------------------------------------------------------------------------
+
+    def __add__(self, other: Term) -> Term:
+        free = dict(self.free)
+        for name, size in other.free:
+            if free.setdefault(name, size) != size:
+                raise KernelError(f"index {name} would have two sizes, {free[name]} and {size}")
+        return Term(tuple(free.items()), self.monomials + other.monomials).normal()
+
+    def __neg__(self) -> Term:
+        return self * -1
+
+    def __sub__(self, other: Term) -> Term:
+        return self + (-other)
+
+    def __mul__(self, other: Term | int | Fraction) -> Term:
+        """Pointwise product: free indices of the same name are the same index."""
+        if isinstance(other, (int, Fraction)):
+            scaled = tuple(Monomial(m.coefficient * other, m.factors, m.bound) for m in self.monomials)
+            return Term(self.free, scaled).normal()
+        free = dict(self.free)
+        for name, size in other.free:
+            if free.setdefault(name, size) != size:
+                raise KernelError(f"index {name} would have two sizes, {free[name]} and {size}")
+        fresh = _fresh(free)
+        products: list[Monomial] = []
+        for left in self.monomials:
+            for right in other.monomials:
+                a, b = _rebind(left, fresh), _rebind(right, fresh)
+                products.append(Monomial(a.coefficient * b.coefficient, a.factors + b.factors, a.bound + b.bound))
+        return Term(tuple(free.items()), tuple(products)).normal()
+
+    __rmul__ = __mul__
+
+    def sum(self, *indices: str) -> Term:
+        """Sum over some of the free indices (an index that does not occur contributes its size)."""
+        free = dict(self.free)
+        missing = [name for name in indices if name not in free]
+        if missing:
+            raise KernelError(f"cannot sum over {missing}: the free indices are {list(free)}")
+        fresh = _fresh(free)
+        monomials: list[Monomial] = []
+        for monomial in self.monomials:
+            clean = _rebind(monomial, fresh)
+            names = {name: next(fresh) for name in indices}
+            extra = tuple((names[name], free[name]) for name in indices)
+            monomials.append(_rename(Monomial(clean.coefficient, clean.factors, clean.bound + extra), names))
+        return Term(tuple((n, s) for n, s in self.free if n not in indices), tuple(monomials)).normal()
+
+    def rename(self, names: Mapping[str, str]) -> Term:
+        """Give free indices other names; two may be made one (a diagonal) where their sizes agree."""
+        free: dict[str, str] = {}
+        for name, size in self.free:
+            new = names.get(name, name)
+            if free.setdefault(new, size) != size:
+                raise KernelError(f"index {new} would have two sizes, {free[new]} and {size}")
+        fresh = _fresh(free)
+        monomials = tuple(_rename(_rebind(m, fresh), names) for m in self.monomials)
+        return Term(tuple(free.items()), monomials).normal()
+
+    def over(self, *indices: tuple[str, str]) -> Term:
+        """The same term with further free indices on which it does not depend."""
+        return Term(self.free + indices, self.monomials).normal()
+
+    # -- normal form --------------------------------------------------------------------------------------------
+
+    def normal(self) -> Term:
+        """The normal form: equal normal forms mean equality for all tensors of all sizes."""
+        free = dict(self.free)
+        collected: dict[tuple[tuple[Factor, ...], tuple[tuple[str, str], ...]], Fraction] = {}
+        for monomial in self.monomials:
+            _check_sizes(monomial, free)
+            clean = _canonical(_without_deltas(monomial, free), free)
+            key = (clean.factors, clean.bound)
+            collected[key] = collected.get(key, Fraction(0)) + clean.coefficient
+        ordered = sorted(
+            (Monomial(c, factors, bound) for (factors, bound), c in collected.items() if c),
+            key=lambda m: (_key(m.factors), m.bound),
+        )
+        return Term(tuple(sorted(free.items())), tuple(ordered))
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether the normal form has no monomial (three-valued logic is not needed: the form is a decision)."""
+        return not self.normal().monomials
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors that occur, by name; the same name with two shapes is an error."""
+        found: dict[str, Tensor] = {}
+        for monomial in self.monomials:
+            for factor in monomial.factors:
+                if found.setdefault(factor.tensor.name, factor.tensor) != factor.tensor:
+                    raise KernelError(f"two tensors are named {factor.tensor.name}")
+        return found
+
+    def __str__(self) -> str:
+        if not self.monomials:
+            return "0"
+        return " + ".join(_show(monomial) for monomial in self.monomials).replace("+ -", "- ")
+
+    # -- substituting and differentiating ------------------------------------------------------------------------
+
+    def substitute(self, meaning: Mapping[str, tuple[Indices, Term]]) -> Term:
+        """Replace tensors by terms: ``{"X": (("i", "j"), term)}`` puts the term, with its free indices ``i, j`` in the
+        place of the legs of ``X``. All replacements are made at once."""
+        total = Term(self.free, ())
+        for monomial in self.monomials:
+            total = total + self._replaced(monomial, meaning)
+        return total
+
+    def _replaced(self, monomial: Monomial, meaning: Mapping[str, tuple[Indices, Term]]) -> Term:
+        sizes = dict(self.free) | dict(monomial.bound)
+        clean = _rebind(monomial, _fresh(sizes, prefix="_s"))
+        product = Term(self.free + clean.bound, (Monomial(clean.coefficient, (), ()),))
+        for factor in clean.factors:
+            if factor.tensor.name not in meaning:
+                piece = factor.tensor[factor.indices]
+            else:
+                legs, term = meaning[factor.tensor.name]
+                if [dict(term.free).get(leg) for leg in legs] != list(factor.tensor.sizes) or len(legs) != len(term.free):
+                    raise KernelError(f"{factor.tensor.name} has sizes {factor.tensor.sizes}, not those of {term.free}")
+                piece = term.rename({leg: f"_x{k}" for k, leg in enumerate(legs)})
+                piece = piece.rename({f"_x{k}": index for k, index in enumerate(factor.indices)})
+            product = product * piece
+        return product.sum(*(name for name, _ in clean.bound))
+
+    def along(self, flow: Mapping[str, tuple[Indices, Term]]) -> Term:
+        """The derivative when each tensor named in ``flow`` moves with the given velocity (product rule); the others
+        must not occur."""
+        still = set(self.tensors()) - set(flow) - {DELTA}
+        if still:
+            raise KernelError(f"no velocity is known for {sorted(still)}")
+        total = Term(self.free, ())
+        for monomial in self.monomials:
+            for place, factor in enumerate(monomial.factors):
+                if factor.tensor.name == DELTA:
+                    continue
+                mark = Tensor("∂", factor.tensor.sizes)
+                factors = (*monomial.factors[:place], Factor(mark, factor.indices), *monomial.factors[place + 1 :])
+                marked = Term(self.free, (Monomial(monomial.coefficient, factors, monomial.bound),))
+                total = total + marked.substitute({"∂": flow[factor.tensor.name]})
+        return total
+
+    def gradient(self, tensor: Tensor, legs: Indices) -> Term:
+        """The derivative of a scalar term by an entry of a tensor, with the given free indices for its legs."""
+        if self.free:
+            raise KernelError("only a scalar term has a gradient")
+        total = Term(tuple(zip(legs, tensor.sizes, strict=True)), ())
+        for monomial in self.monomials:
+            clean = _rebind(monomial, _fresh(dict.fromkeys(legs, "")))
+            for place, factor in enumerate(clean.factors):
+                if factor.tensor != tensor:
+                    continue
+                rest = clean.factors[:place] + clean.factors[place + 1 :]
+                deltas = tuple(
+                    Factor(Tensor(DELTA, (size, size)), (inner, outer))
+                    for inner, outer, size in zip(factor.indices, legs, tensor.sizes, strict=True)
+                )
+                total = total + Term(total.free, (Monomial(clean.coefficient, rest + deltas, clean.bound),))
+        return total
+
+
+def zero(*free: tuple[str, str]) -> Term:
+    """The zero term with the given free indices (pairs of name and size)."""
+    return Term(free, ()).normal()
+
+
+def constant(value: int | Fraction, *free: tuple[str, str]) -> Term:
+    """The same number at every value of the free indices."""
+    return Term(free, (Monomial(Fraction(value), (), ()),)).normal()
+
+
+def identity(i: str, j: str, size: str) -> Term:
+    """The entries of the identity matrix."""
+    return Tensor(DELTA, (size, size))[i, j]
+
+
+# -- the machinery of the normal form ----------------------------------------------------------------------------------
+
+
+def _fresh(taken: Iterable[str], prefix: str = "_f") -> Iterable[str]:
+    used = set(taken)
+    return (name for number in count() if (name := f"{prefix}{number}") not in used)
+
+
+def _rename(monomial: Monomial, names: Mapping[str, str]) -> Monomial:
+    return Monomial(
+        monomial.coefficient,
+        tuple(Factor(f.tensor, tuple(names.get(i, i) for i in f.indices)) for f in monomial.factors),
+        tuple((names.get(i, i), size) for i, size in monomial.bound),
+    )
+
+
+def _rebind(monomial: Monomial, fresh: Iterable[str]) -> Monomial:
+    """The same monomial with its summed indices named from `fresh`, so that they cannot clash with others."""
+    names = dict(zip((name for name, _ in monomial.bound), fresh, strict=False))
+    return _rename(monomial, names)
+
+
+def _check_sizes(monomial: Monomial, free: Mapping[str, str]) -> None:
+    sizes = dict(free)
+    for name, size in monomial.bound:
+        if name in sizes:
+            raise KernelError(f"index {name} is both free and summed, or summed twice")
+        sizes[name] = size
+    for factor in monomial.factors:
+        if len(factor.indices) != len(factor.tensor.sizes):
+            raise KernelError(f"{factor.tensor.name} has {len(factor.tensor.sizes)} legs, given {factor.indices}")
+        for index, size in zip(factor.indices, factor.tensor.sizes, strict=True):
+            if sizes.get(index) != size:
+                raise KernelError(
+                    f"index {index} of {factor.tensor.name} has size {sizes.get(index)}, the leg has size {size}"
+                )
+        if factor.tensor.name == DELTA and (len(factor.indices) != 2 or len(set(factor.tensor.sizes)) != 1):
+            raise KernelError("a Kronecker delta has two legs of one size")
+
+
+def _without_deltas(monomial: Monomial, free: Mapping[str, str]) -> Monomial:
+    bound = dict(monomial.bound)
+    factors = list(monomial.factors)
+    place = 0
+    while place < len(factors):
+        factor = factors[place]
+        if factor.tensor.name != DELTA:
+            place += 1
+            continue
+        i, j = factor.indices
+        if i == j:
+            factors.pop(place)
+        elif i in bound or j in bound:
+            gone, kept = (i, j) if i in bound else (j, i)
+            del bound[gone]
+            factors.pop(place)
+            swap = {gone: kept}
+            factors = [Factor(f.tensor, tuple(swap.get(k, k) for k in f.indices)) for f in factors]
+            place = 0
+        else:
+            factors[place] = Factor(factor.tensor, (min(i, j), max(i, j)))
+            place += 1
+    # The entries of a delta with two free indices are 0 or 1: repeated ones are one.
+    once = [f for k, f in enumerate(factors) if f.tensor.name != DELTA or f not in factors[:k]]
+    return Monomial(monomial.coefficient, tuple(once), tuple(bound.items()))
+
+
+def _key(factors: Iterable[Factor]) -> tuple[tuple[str, Indices, Indices], ...]:
+    return tuple(sorted((f.tensor.name, f.tensor.sizes, f.indices) for f in factors))
+
+
+def _canonical(monomial: Monomial, free: Mapping[str, str]) -> Monomial:
+    """Rename the summed indices so that equal monomials become identical.
+
+    Colours of the summed indices are refined by where they occur until nothing changes; where a tie is left, every way
+    to break it is tried and the least result kept. This is exact: the refinement only saves work.
+    """
+    occurring = {index for f in monomial.factors for index in f.indices}
+    dangling = sorted(size for name, size in monomial.bound if name not in occurring)
+    bound = [(name, size) for name, size in monomial.bound if name in occurring]
+    best: tuple[tuple[tuple[str, Indices, Indices], ...], tuple[Factor, ...], tuple[tuple[str, str], ...]] | None = None
+    prefix = _prefix(free)
+    stack = [_refine({name: (size,) for name, size in bound}, monomial.factors, free)]
+    while stack:
+        colours = stack.pop()
+        classes: dict[int, list[str]] = {}
+        for name, colour in colours.items():
+            classes.setdefault(colour, []).append(name)
+        tied = next((names for _, names in sorted(classes.items()) if len(names) > 1), None)
+        if tied is not None:
+            for name in tied:
+                split = {other: (colour, other == name) for other, colour in colours.items()}
+                stack.append(_refine(split, monomial.factors, free))
+            continue
+        order = sorted(colours, key=lambda name: colours[name])
+        names = {name: f"{prefix}{place}" for place, name in enumerate(order)}
+        renamed = _rename(Monomial(monomial.coefficient, monomial.factors, tuple(bound)), names)
+        factors = tuple(sorted(renamed.factors, key=lambda f: _key((f,))))
+        sizes = tuple(sorted(renamed.bound, key=lambda pair: int(pair[0][len(prefix) :])))
+        if best is None or _key(factors) < best[0]:
+            best = (_key(factors), factors, sizes)
+    _, factors, sizes = best  # type: ignore[misc]  # the stack starts with one entry, so there is a best
+    loose = tuple((f"{prefix}{len(sizes) + k}", size) for k, size in enumerate(dangling))
+    return Monomial(monomial.coefficient, factors, sizes + loose)
+
+
+def _prefix(free: Mapping[str, str]) -> str:
+    prefix = "_"
+    while any(name.startswith(prefix) and name[len(prefix) :].isdigit() for name in free):
+        prefix += "_"
+    return prefix
+
+
+def _refine(
+    start: Mapping[str, tuple[object, ...]], factors: tuple[Factor, ...], free: Mapping[str, str]
+) -> dict[str, int]:
+    colours: dict[str, int] = {}
+    signature: dict[str, tuple[object, ...]] = dict(start)
+    while True:
+        ranks = {value: place for place, value in enumerate(sorted(set(signature.values()), key=repr))}
+        new = {name: ranks[value] for name, value in signature.items()}
+        if len(set(new.values())) == len(set(colours.values())) and colours:
+            return new
+        if not new:
+            return new
+        colours = new
+        seen: dict[str, list[tuple[object, ...]]] = {name: [] for name in colours}
+        for f in factors:
+            view = tuple(("f", i) if i in free else ("b", colours[i]) for i in f.indices)
+            for place, index in enumerate(f.indices):
+                if index in colours:
+                    same = tuple(k for k, other in enumerate(f.indices) if other == index)
+                    seen[index].append((f.tensor.name, f.tensor.sizes, place, same, view))
+        signature = {name: (colours[name], tuple(sorted(seen[name], key=repr))) for name in colours}
+
+
+def _show(monomial: Monomial) -> str:
+    parts = [f"{f.tensor.name}[{','.join(f.indices)}]" if f.indices else f.tensor.name for f in monomial.factors]
+    occurring = {index for f in monomial.factors for index in f.indices}
+    parts += [f"|{size}|" for name, size in monomial.bound if name not in occurring]
+    number = monomial.coefficient
+    if not parts:
+        return str(number)
+    return " ".join(([] if number == 1 else ["-" if number == -1 else str(number)]) + parts).replace("- ", "-", 1)
