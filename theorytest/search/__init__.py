@@ -1,0 +1,1 @@
+"""Producers of counterexamples: they search, and decide nothing."""
