@@ -1,0 +1,1 @@
+"""Producers of symbolic certificates: they may guess anything; the kernel checks."""
