@@ -191,6 +191,19 @@ class SliceTruncation:
 
 
 @noun
+class Where:
+    """The claim holds at every point (a value for each variable) at which all conditions hold.
+
+    A formula between scalars holds at a point if both of its sides are defined there and the relation is true; so
+    ``Identity(e, e)`` says that e is defined. Conditions and the claim share their free variables; the variable of a
+    `Monotone`, `Limit`, `Range` or `InfimalRank` is bound and is not one of them.
+    """
+
+    conditions: tuple[Identity | Inequality, ...]
+    claim: Claim
+
+
+@noun
 class SingularValues:
     """``values`` (largest first) are the singular values of the 2x2 matrix with the given entries (rows)."""
 
@@ -224,12 +237,12 @@ class Limit:
 
 @noun
 class Range:
-    """The values of a function of one variable on [low, infinity) are exactly the interval from ``bottom`` to ``top``
-    (None: infinity), each end point attained or not as said."""
+    """The values of a function of one variable on [low, infinity) (low None: on the real line) are exactly the interval from
+    ``bottom`` to ``top`` (None: infinity), each end point attained or not as said."""
 
     function: Scalar
     variable: str
-    low: Fraction
+    low: Fraction | None
     bottom: Fraction
     bottom_attained: bool
     top: Fraction | None
@@ -266,6 +279,7 @@ Claim = (
     | DeterminantSignPreserved
     | LogDeterminantRate
     | SliceTruncation
+    | Where
     | SingularValues
     | Monotone
     | Limit

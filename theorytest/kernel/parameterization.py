@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product as cartesian
+from typing import Any
 
 from theorytest.kernel.encoding import noun
 from theorytest.kernel.errors import KernelError
@@ -492,6 +493,22 @@ def _check_families(node: Node, around: tuple[str, ...]) -> None:
         raise KernelError("families of modes are not nested")
 
 
+def size_of(symbol: str, sizes: Sizes, members: Mapping[str, int]) -> int:
+    """The value of a size symbol such as ``R``, ``d[n]`` or ``h[n,s]``, with the numbers of the members it names."""
+    stem, index = _stem(symbol)
+    if stem not in sizes:
+        raise KernelError(f"the size {stem} is needed, given {sorted(sizes)}")
+    value: Any = sizes[stem]
+    for name in filter(None, index.split(",")):
+        place = members[name] if name in members else int(name) if name.isdigit() else 0
+        if not isinstance(value, list | tuple) or not 1 <= place <= len(value):  # pyright: ignore[reportUnknownArgumentType]
+            raise KernelError(f"size {stem} needs an entry {name}, given {sizes[stem]!r}")
+        value = value[place - 1]  # pyright: ignore[reportUnknownVariableType]
+    if type(value) is not int or value < 0:
+        raise KernelError(f"size {symbol} must be a non-negative integer, given {value!r}")
+    return value
+
+
 # -- writing out ---------------------------------------------------------------------------------------------------------
 
 
@@ -537,20 +554,7 @@ class _Expansion:
         return 0
 
     def number(self, symbol: str, around: tuple[tuple[str, int], ...]) -> int:
-        """The value of a size symbol such as ``R``, ``d[n]`` or ``h[n,s]``."""
-        stem, index = _stem(symbol)
-        if stem not in self.sizes:
-            raise KernelError(f"{self.model.name} needs the size {stem}, given {sorted(self.sizes)}")
-        value: object = self.sizes[stem]
-        members = dict(around)
-        for name in filter(None, index.split(",")):
-            place = members[name] if name in members else int(name)
-            if not isinstance(value, (list, tuple)) or not 1 <= place <= len(value):  # pyright: ignore[reportUnknownArgumentType]
-                raise KernelError(f"size {stem} needs an entry {place}, given {self.sizes[stem]!r}")
-            value = value[place - 1]  # pyright: ignore[reportUnknownVariableType]
-        if type(value) is not int or value < 0:
-            raise KernelError(f"size {symbol} must be a non-negative integer, given {value!r}")
-        return value
+        return size_of(symbol, self.sizes, dict(around))
 
     def dim(self, leg: str) -> int:
         if leg not in self.dims:

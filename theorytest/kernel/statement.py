@@ -121,12 +121,20 @@ class Witness:
 
 
 @noun
+class Instances:
+    """Exact instances, at each of which the claim is to be verified in balls."""
+
+    instances: tuple[Instance, ...]
+
+
+@noun
 class Certificate:
-    """What is offered for a statement: kind ("derivation", "contradiction", "witness"), digest of the statement, payload."""
+    """What is offered for a statement: kind ("derivation", "contradiction", "witness", "instances"), the statement's digest,
+    payload, and who found it."""
 
     kind: str
     statement: str
-    payload: Derivation | Witness
+    payload: Derivation | Witness | Instances
     producer: str
 
 
@@ -167,6 +175,7 @@ __all__ = [
     "Counterexample",
     "Derivation",
     "Instance",
+    "Instances",
     "Rest",
     "Source",
     "Statement",

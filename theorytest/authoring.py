@@ -1,0 +1,174 @@
+"""How a proof file says what it says: decorators that tie proofs, controls and evidence to statements.
+
+A proof file is a Python module with statements (module-level `Statement`s) and functions under these decorators. A loader
+reads the module's names; nothing is registered globally, and importing this module is cheap.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from theorytest.kernel.claim import Claim
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.statement import REFUTED, Instance, Statement, Witness
+
+if TYPE_CHECKING:
+    from theorytest.derive.derivation import Derive
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A function that derives a statement."""
+
+    statement: Statement
+    build: Callable[[Derive], Any]
+    contrary: bool = False
+
+
+@dataclass(frozen=True)
+class Control:
+    """A variant of a statement, with one assumption dropped or one constant changed, that must be refuted.
+
+    breaks: the label of the assumption, or the name of the constant; statement: the variant (its ``expected`` is REFUTED, or
+    "finding" where the variant is known to survive); witness: one that the author knows (else it is searched for);
+    contrary: a function that derives the contrary of the variant.
+    """
+
+    name: str
+    parent: Statement
+    breaks: str
+    statement: Statement
+    witness: Witness | None = None
+    contrary: Callable[[Derive], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A function that returns the exact instances at which a statement is to be certified."""
+
+    statement: Statement
+    build: Callable[[Run], tuple[Instance, ...]]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A function that tries a statement on many instances in floating point or exact arithmetic."""
+
+    statement: Statement
+    arithmetic: str
+    run: Callable[[Run], Outcome]
+    profile: str = "quick"
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.run.__name__
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run asks of evidence: profile "quick" or "full", seed, device of batched runs."""
+
+    profile: str = "quick"
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What evidence found.
+
+    instances: how many; worst: the largest violation seen, as a multiple of its own error bound (so 1 is the most that rounding and
+    discretisation explain) or an exact number; holds: True, False (a violation beyond its bound) or None (undecided);
+    detail: one line for people; numbers: what else was measured (JSON values); series: named curves for plots.
+    """
+
+    instances: int
+    worst: str
+    holds: bool | None
+    detail: str = ""
+    digits: int | None = None
+    numbers: tuple[tuple[str, Any], ...] = ()
+    series: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+
+def proof(statement: Statement) -> Callable[[Callable[[Derive], Any]], Proof]:
+    """The function derives the statement."""
+
+    def tie(function: Callable[[Derive], Any]) -> Proof:
+        return Proof(statement, function)
+
+    return tie
+
+
+def control(
+    statement: Statement,
+    *,
+    breaks: str,
+    expected: str = REFUTED,
+    reason: str = "",
+    contrary: Callable[[Derive], Any] | None = None,
+) -> Callable[[Callable[[], Any]], Control]:
+    """The function returns the variant: a claim (None keeps the claim), or a pair of a claim and a witness.
+
+    The assumption named by ``breaks`` is dropped where there is one of that label.
+    """
+
+    def tie(function: Callable[[], Any]) -> Control:
+        made = function()
+        claim, witness = made if isinstance(made, tuple) else (made, None)
+        if isinstance(witness, Instance):
+            witness = Witness(witness)
+        kept = tuple(a for a in statement.assumptions if a.label != breaks)
+        if claim is None and len(kept) == len(statement.assumptions):
+            raise KernelError(f"control {function.__name__}: {statement.label} has no assumption {breaks!r} to drop")
+        variant = dataclasses.replace(
+            statement,
+            label=f"{statement.label}/{function.__name__}",
+            title=(function.__doc__ or function.__name__.replace("_", " ")).strip(),
+            assumptions=kept,
+            claim=statement.claim if claim is None else claim,
+            expected=expected,
+            expected_reason=reason,
+        )
+        return Control(function.__name__, statement, breaks, variant, witness, contrary)
+
+    return tie
+
+
+def certified(statement: Statement) -> Callable[[Callable[[Run], tuple[Instance, ...]]], Certified]:
+    """The function returns exact instances, at each of which the kernel is to verify the claim."""
+
+    def tie(function: Callable[[Run], tuple[Instance, ...]]) -> Certified:
+        return Certified(statement, function)
+
+    return tie
+
+
+def evidence(
+    statement: Statement, *, arithmetic: str, profile: str = "quick"
+) -> Callable[[Callable[[Run], Outcome]], Evidence]:
+    """The function tries the statement on instances: ``arithmetic`` is "rational", "mpmath" or "float64", say."""
+
+    def tie(function: Callable[[Run], Outcome]) -> Evidence:
+        return Evidence(statement, arithmetic, function, profile)
+
+    return tie
+
+
+def sampled(statement: Statement, *, profile: str = "quick") -> Callable[[Callable[[Run], Outcome]], Evidence]:
+    """Evidence from random exact instances (Hypothesis draws their seeds and shapes)."""
+    return evidence(statement, arithmetic="rational", profile=profile)
+
+
+def swept(statement: Statement, *, profile: str = "quick") -> Callable[[Callable[[Run], Outcome]], Evidence]:
+    """Evidence from batched float64 runs in torch."""
+    return evidence(statement, arithmetic="float64", profile=profile)
+
+
+def integrated(statement: Statement, *, profile: str = "quick") -> Callable[[Callable[[Run], Outcome]], Evidence]:
+    """Evidence from trajectories in high precision."""
+    return evidence(statement, arithmetic="mpmath", profile=profile)

@@ -1,0 +1,188 @@
+"""Writing derivations: each call applies a rule of the kernel and returns the fact that it concludes.
+
+Nothing here is trusted. The kernel replays the finished derivation; applying the rules while it is written only makes a
+wrong step fail at the line that makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+from theorytest.kernel import analysis as _scalar_rules  # noqa: F401  (registers the rules for real variables)
+from theorytest.kernel.claim import Claim, Descent, Flow, Identity, Inequality
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.rules import RULES, Context, Square, Use
+from theorytest.kernel.statement import Certificate, Derivation, Statement, Step
+from theorytest.kernel.terms import Monomial, Term
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A result of a derivation: its number, and what it says."""
+
+    number: int
+    claim: Claim
+
+
+class Derive:
+    """A derivation in the making, for a statement (or, inside a rule, from hypotheses)."""
+
+    def __init__(
+        self, statement: Statement, library: Sequence[Statement] = (), hypotheses: tuple[Claim, ...] = ()
+    ) -> None:
+        self.statement = statement
+        self.library = {cited.digest: cited for cited in library}
+        self.given = tuple(Fact(number, claim) for number, claim in enumerate(hypotheses))
+        self.steps: list[Step] = []
+
+    # -- steps --------------------------------------------------------------------------------------------------
+
+    def apply(self, rule: str, *premises: Fact, data: tuple[Any, ...] = (), text: str = "") -> Fact:
+        """Apply a rule of the kernel by its name."""
+        if rule not in RULES:
+            raise KernelError(f"no rule is named {rule!r}: {sorted(RULES)}")
+        claim = RULES[rule](Context(self.statement, self.library), tuple(p.claim for p in premises), data)
+        self.steps.append(Step(rule, tuple(p.number for p in premises), data, text))
+        return Fact(len(self.given) + len(self.steps) - 1, claim)
+
+    def assume(self, label: str) -> Fact:
+        """An assumption of the statement."""
+        return self.apply("assumption", data=(label,), text=self.statement.assumption(label).text)
+
+    def cite(self, statement: Statement, *premises: Fact) -> Fact:
+        """A statement proved before; the premises are its assumptions."""
+        self.library[statement.digest] = statement
+        return self.apply(
+            "statement", *premises, data=(statement.digest,), text=f"{statement.label}: {statement.title}"
+        )
+
+    def rate(self, quantity: Term, flow: Flow, text: str = "") -> Fact:
+        """The derivative of a quantity along a flow."""
+        return self.apply("rate", data=(quantity, flow), text=text or "product rule along the derived flow")
+
+    def change(self, quantity: Term, descent: Descent, text: str = "") -> Fact:
+        """The change of a quantity in one discrete step."""
+        return self.apply("change", data=(quantity, descent), text=text or "substitute the step")
+
+    def conserved(self, quantity: Term, flow: Flow) -> Fact:
+        """The quantity is conserved: its derivative along the flow is 0."""
+        rate = self.rate(quantity, flow)
+        return self.apply("zero-derivative", rate, text="the derivative is 0, so the quantity is constant")
+
+    def replace(self, fact: Fact, equal: Fact, text: str = "") -> Fact:
+        """The same rate or change, written with an equal term."""
+        return self.apply("replace", fact, equal, text=text)
+
+    def both(self, *facts: Fact) -> Fact:
+        """All of the facts together."""
+        return self.apply("both", *facts, text="together")
+
+    def equal(self, text: str, lhs: Term, rhs: Term, using: Sequence[Fact] = ()) -> Fact:
+        """lhs = rhs, by normal forms, after rewriting with the facts (left to right) where they are needed."""
+        if not using:
+            return self.apply("identity", data=(lhs, rhs), text=text)
+        uses = rewrite(lhs - rhs, [f.claim for f in using])
+        return self.apply("combination", *using, data=(Identity(lhs, rhs), *uses), text=text)
+
+    def at_most(
+        self, text: str, lhs: Term, rhs: Term, using: Sequence[Fact] = (), by: Sequence[Use | Square] = ()
+    ) -> Fact:
+        """lhs <= rhs by a combination of facts and squares; what identities among the facts can rewrite is found."""
+        rest = rhs - lhs
+        for use in by:
+            if isinstance(use, Square):
+                rest = rest - (use.term * use.term).sum(*use.over)
+            else:
+                rest = rest - use_value(use, using[use.premise].claim)
+        equalities = [f.claim if isinstance(f.claim, Identity) else None for f in using]
+        uses = (*by, *rewrite(-rest, equalities))
+        return self.apply("combination", *using, data=(Inequality(lhs, "<=", rhs), *uses), text=text)
+
+    def inner(self, *hypotheses: Claim) -> Derive:
+        """A derivation from hypotheses, for a rule that takes one."""
+        return Derive(self.statement, tuple(self.library.values()), hypotheses)
+
+    def derivation(self) -> Derivation:
+        """What has been derived so far."""
+        return Derivation(tuple(self.steps))
+
+    def certificate(self, kind: str = "derivation", producer: str = "theorytest.derive") -> Certificate:
+        """The derivation as a certificate for its statement."""
+        return Certificate(kind, self.statement.digest, self.derivation(), producer)
+
+
+# -- finding combinations --------------------------------------------------------------------------------------------------
+
+
+def use_value(use: Use, claim: Claim) -> Term:
+    """What a premise contributes to the goal's right side minus its left."""
+    if (
+        not isinstance(claim, Identity | Inequality)
+        or not isinstance(claim.lhs, Term)
+        or not isinstance(claim.rhs, Term)
+    ):
+        raise KernelError("only identities and inequalities between terms can be combined")
+    return (use.multiplier * (claim.rhs - claim.lhs).rename(dict(use.rename))).sum(*use.over)
+
+
+def rewrite(term: Term, claims: Sequence[Claim | None], *, limit: int = 200) -> tuple[Use, ...]:
+    """Rewrite a term to 0 with identities read from left to right; the uses that do it.
+
+    The left side of each identity must be one monomial. Where several rewritings apply the first one is taken, so that
+    the identities should be given in the direction in which they simplify.
+    """
+    uses: list[Use] = []
+    current = term.normal()
+    for _ in range(limit):
+        if current.is_zero:
+            return tuple(uses)
+        found = next(_matches(current, claims), None)
+        if found is None:
+            raise KernelError(f"what remains is {current}, and no identity applies")
+        use = found
+        claim = claims[use.premise]
+        if claim is None:
+            raise KernelError("only identities rewrite")
+        uses.append(use)
+        current = current + use_value(use, claim)
+    raise KernelError(f"no end after {limit} rewritings")
+
+
+def _matches(term: Term, claims: Sequence[Claim | None]) -> Iterator[Use]:
+    for number, claim in enumerate(claims):
+        if not isinstance(claim, Identity) or not isinstance(claim.lhs, Term) or len(claim.lhs.monomials) != 1:
+            continue
+        (pattern,) = claim.lhs.monomials
+        for monomial in term.monomials:
+            yield from _match(term, monomial, number, claim.lhs, pattern)
+
+
+def _match(term: Term, monomial: Monomial, number: int, lhs: Term, pattern: Monomial) -> Iterator[Use]:
+    bound = dict(monomial.bound)
+    summed = {name for name, _ in pattern.bound}
+    for places in permutations(range(len(monomial.factors)), len(pattern.factors)):
+        names: dict[str, str] = {}
+        fits = True
+        for place, factor in zip(places, pattern.factors, strict=True):
+            given = monomial.factors[place]
+            if given.tensor != factor.tensor:
+                fits = False
+                break
+            for mine, theirs in zip(factor.indices, given.indices, strict=True):
+                if names.setdefault(mine, theirs) != theirs:
+                    fits = False
+        if not fits:
+            continue
+        rest = tuple(f for place, f in enumerate(monomial.factors) if place not in places)
+        elsewhere = {i for f in rest for i in f.indices} | {names[i] for i in names if i not in summed}
+        inner = [names[i] for i in summed]
+        if len(set(inner)) != len(inner) or any(i in elsewhere or i not in bound for i in inner):
+            continue
+        outer = tuple((name, size) for name, size in monomial.bound if name not in inner)
+        free = tuple(dict.fromkeys(term.free + outer))
+        multiplier = Term(free, (Monomial(monomial.coefficient / pattern.coefficient, rest, ()),)).normal()
+        rename = tuple((mine, names.get(mine, mine)) for mine, _ in lhs.free)
+        yield Use(number, multiplier, rename, tuple(name for name, _ in outer))

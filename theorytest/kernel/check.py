@@ -1,0 +1,160 @@
+"""The one place that says PROVED, CERTIFIED or REFUTED.
+
+``check`` takes a statement and a certificate that somebody found, by whatever means, and replays it. It returns a verdict
+with everything that the verdict rests on; a certificate that does not hold up gives UNDECIDED with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from theorytest.kernel import analysis
+from theorytest.kernel.claim import All, Claim
+from theorytest.kernel.encoding import decode, digest, encode
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.rules import Context, conclude
+from theorytest.kernel.statement import (
+    CERTIFIED,
+    PROVED,
+    REFUTED,
+    UNDECIDED,
+    Certificate,
+    Counterexample,
+    Derivation,
+    Instances,
+    Rest,
+    Statement,
+    Verdict,
+    Witness,
+)
+from theorytest.kernel.witness import certifies, refutes, require_assumptions
+
+KERNEL = Rest("kernel", "theorytest.kernel")
+NOT_EXCLUDED = "vacuity not excluded"
+
+
+def vacuity(statement: Statement) -> str:
+    """Empty where the statement's example meets all its assumptions, or where it has none to meet; else what is open."""
+    if statement.example is None:
+        return NOT_EXCLUDED if any(a.formula is not None for a in statement.assumptions) else ""
+    require_assumptions(statement, statement.example)
+    return ""
+
+
+def contradicts(found: Claim, claim: Claim) -> bool:
+    """Whether two claims cannot both hold (in a situation that meets the assumptions, which has to exist)."""
+    if isinstance(claim, All):
+        return any(contradicts(found, part) for part in claim.claims)
+    if isinstance(found, All):
+        return any(contradicts(part, claim) for part in found.claims)
+    return analysis.contradicts(found, claim)
+
+
+def check(statement: Statement, certificate: Certificate, library: Mapping[str, Statement]) -> Verdict:
+    """The verdict on a statement, given a certificate and the statements proved before (by digest)."""
+    try:
+        return _check(statement, certificate, library)
+    except KernelError as error:
+        return Verdict(UNDECIDED, statement.scope, (), reason=f"certificate rejected: {error}")
+
+
+def _check(statement: Statement, certificate: Certificate, library: Mapping[str, Statement]) -> Verdict:
+    if certificate.statement != statement.digest:
+        raise KernelError("it is for another statement")
+    name = digest(certificate)
+    payload = certificate.payload
+    if certificate.kind == "witness" and isinstance(payload, Witness):
+        found = refutes(statement, payload)
+        return Verdict(REFUTED, "at the witness", (KERNEL,), name, found)
+    if certificate.kind == "instances" and isinstance(payload, Instances):
+        for instance in payload.instances:
+            require_assumptions(statement, instance)
+            certifies(statement.claim, instance)
+        if not payload.instances:
+            raise KernelError("there are no instances")
+        return Verdict(CERTIFIED, f"{len(payload.instances)} instances", (KERNEL,), name)
+    if certificate.kind not in ("derivation", "contradiction") or not isinstance(payload, Derivation):
+        raise KernelError(f"no certificate of kind {certificate.kind!r} with such a payload is known")
+    results, used = conclude(Context(statement, library), payload)
+    if not results:
+        raise KernelError("the derivation is empty")
+    rests = (KERNEL, *sorted(used, key=lambda rest: (rest.what, rest.ref)))
+    open_vacuity = vacuity(statement)
+    if certificate.kind == "derivation":
+        if results[-1] != statement.claim:
+            raise KernelError("the derivation ends in another claim than the statement's")
+        return Verdict(PROVED, statement.scope, rests, name, vacuity=open_vacuity)
+    if not contradicts(results[-1], statement.claim):
+        raise KernelError("the derivation's conclusion does not contradict the claim")
+    if open_vacuity:
+        raise KernelError("a contradiction refutes only where an example meets the assumptions")
+    example = statement.example
+    counter = None if example is None else Counterexample(example, type(statement.claim).__name__, "the contrary is derived")
+    return Verdict(REFUTED, "by derivation of the contrary", rests, name, counter)
+
+
+# -- records -------------------------------------------------------------------------------------------------------------
+
+
+def recheck(record: Any) -> list[str]:
+    """Everything that is wrong with a record, one line each, from its statements and certificates alone.
+
+    The statements are checked in the order of the record: one may cite those before it. Empty: every status of the record that
+    needs a certificate is what the kernel finds again.
+    """
+    problems: list[str] = []
+    library: dict[str, Statement] = {}
+    try:
+        entries = [(str(entry["label"]), entry) for entry in record["statements"]]
+        if record["schema"] != 1:
+            return [f"record: schema {record['schema']!r} is not known, needed 1"]
+    except (KeyError, TypeError):
+        return ["record: not a record of theorytest (needs schema 1 and a list of statements with labels)"]
+    queue: list[tuple[str, Any, str]] = []
+    for label, entry in entries:
+        queue.append((label, entry, "status"))
+        queue += [(f"{label} / {control.get('label')}", control, "outcome") for control in entry.get("controls", [])]
+    for label, entry, field in queue:
+        try:
+            problems += [f"{label}: {text}" for text in _recheck_one(entry, field, library)]
+        except KernelError as error:
+            problems.append(f"{label}: {error}")
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            problems.append(f"{label}: malformed record ({type(error).__name__}: {error})")
+    return problems
+
+
+def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[str]:
+    statement = decode(entry["statement"])
+    if not isinstance(statement, Statement):
+        raise KernelError("no statement")
+    if entry["digest"] != statement.digest:
+        return [f"the statement has digest {statement.digest[:12]}, the record says {str(entry['digest'])[:12]}"]
+    if statement.label != entry["label"] or statement.expected != entry["expected"]:
+        return ["the label or the expected status is not the statement's"]
+    offered = entry["certificates"] if field == "status" else [c for c in [entry["certificate"]] if c is not None]
+    found: str | None = None
+    problems: list[str] = []
+    for item in offered:
+        certificate = Certificate(item["kind"], entry["digest"], decode(item["payload"]), item["producer"])
+        if digest(certificate) != item["digest"]:
+            problems.append("a certificate does not have the digest that the record says")
+            continue
+        verdict = check(statement, certificate, library)
+        if verdict.status == UNDECIDED:
+            problems.append(verdict.reason)
+        elif found not in (None, verdict.status):
+            problems.append(f"certificates for both {found} and {verdict.status}")
+        else:
+            found = verdict.status
+            if found == PROVED:
+                library[statement.digest] = statement
+            if field == "status" and [encode(rest) for rest in verdict.rests_on] != [
+                {"is": "Rest", "what": r["what"], "ref": r["ref"]} for r in entry["rests_on"]
+            ]:
+                problems.append("what it rests on is not what the record says")
+    recorded = entry[field]
+    if not problems and recorded != found and (found is not None or recorded in (PROVED, CERTIFIED, REFUTED)):
+        problems.append(f"the record says {recorded}, the certificates give {found}")
+    return problems

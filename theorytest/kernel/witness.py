@@ -1,0 +1,402 @@
+"""Exact instances: do they meet the assumptions, and do they violate the claim?
+
+Everything is evaluated in rational arithmetic (real variables under roots, logarithms and exponentials: in balls, three-valued).
+An instance of a model gives concrete blocks and the loss gradient at the end tensor. Any tensor is the gradient of a
+differentiable loss (a linear one), so such an instance stands for a real flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from itertools import combinations, permutations, product
+from typing import Any
+
+from flint import fmpq, fmpq_mat  # pyright: ignore[reportMissingTypeStubs]
+
+from theorytest.kernel import analysis, truncation
+from theorytest.kernel.claim import (
+    MOMENTUM,
+    STEP_SIZE,
+    All,
+    AtLeast,
+    AtStart,
+    Change,
+    Claim,
+    Conserved,
+    Descent,
+    DeterminantSignPreserved,
+    Flow,
+    Identity,
+    Inequality,
+    LogDeterminantRate,
+    Rate,
+    SameSize,
+    SliceTruncation,
+)
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.parameterization import (
+    Array,
+    Chain,
+    Concrete,
+    Each,
+    Parameterization,
+    Product,
+    einsum,
+    evaluate,
+    size_of,
+)
+from theorytest.kernel.statement import Counterexample, Instance, Statement, Witness
+from theorytest.kernel.terms import Tensor, Term
+
+PRECISION = 256  # bits, for real variables under roots, logarithms and exponentials
+ADAM_EPSILON = Fraction(1, 10**8)
+
+
+# -- the letters of a claim at an instance ---------------------------------------------------------------------------------
+
+
+def letters_at(flow: Flow, instance: Instance, members: Mapping[str, int]) -> tuple[dict[str, Array], dict[str, int]]:
+    """The arrays that the letters of a flow stand for, and the value of every size symbol."""
+    if instance.gradient is None:
+        raise KernelError("an instance of a model needs the loss gradient at the end tensor")
+    sizes, blocks = dict(instance.sizes), dict(instance.blocks)
+    model, focus = flow.parameterization, flow.focus
+    values = model.values_at(focus, members, sizes, blocks, instance.gradient)
+    values |= {name: array for name, array in instance.letters if name not in values}
+    values |= {name: Array((), (value,)) for name, value in instance.variables if name not in values}
+    dims: dict[str, int] = {}
+    shown = [*model.focus(focus).tensors().values(), *model.gradient(focus).tensors().values()]
+    for tensor in shown:
+        _note_sizes(dims, tensor, values[tensor.name])
+    return values, dims
+
+
+def _note_sizes(dims: dict[str, int], tensor: Tensor, array: Array) -> None:
+    if len(tensor.sizes) != len(array.shape):
+        raise KernelError(f"{tensor.name} has {len(tensor.sizes)} legs, its value has shape {array.shape}")
+    for symbol, size in zip(tensor.sizes, array.shape, strict=True):
+        if dims.setdefault(symbol, size) != size:
+            raise KernelError(f"size {symbol} would be both {dims[symbol]} and {size}")
+
+
+def value(term: Term, values: Mapping[str, Array], dims: Mapping[str, int]) -> Array:
+    """The exact value of a term; sizes that only its own letters show are read off their arrays."""
+    known = dict(dims)
+    normal = term.normal()
+    for name, tensor in normal.tensors().items():
+        if name in values:
+            _note_sizes(known, tensor, values[name])
+    return evaluate(normal, values, known)
+
+
+def assignments(flow: Flow, instance: Instance) -> Iterator[dict[str, int]]:
+    """Every way to number the members that a focus names at the sizes of an instance."""
+    sizes = dict(instance.sizes)
+    model, focus = flow.parameterization, flow.focus
+    chains = list(_chains(model.body, ""))
+    for modes in permutations(range(1, _modes(model, sizes) + 1), len(focus.modes)):
+        numbers = dict(zip(focus.modes, modes, strict=True))
+        options: list[list[dict[str, int]]] = []
+        for link in focus.links:
+            (chain,) = [c for c, inside in chains if bool(inside) == bool(link.mode)][:1] or [None]
+            if chain is None:
+                raise KernelError(f"{model.name} has no chain at {link.mode!r}")
+            around = {name: numbers[link.mode] for name in chain.body.family[:-1]} if link.mode else {}
+            length = size_of(chain.count, sizes, around)
+            order = list(range(length, 0, -1)) if chain.descending else list(range(1, length + 1))
+            spots = [
+                spot
+                for spot in combinations(range(length), len(link.positions))
+                if (not link.adjacent or spot == tuple(range(spot[0], spot[0] + len(spot))))
+                and (not link.first or spot[0] == 0)
+            ]
+            options.append(
+                [{f"{link.mode}/{n}": order[k] for n, k in zip(link.positions, spot, strict=True)} for spot in spots]
+            )
+        for choice in product(*options):
+            total = dict(numbers)
+            for part in choice:
+                total |= part
+            yield total
+
+
+def _chains(node: Any, inside: str) -> Iterator[tuple[Chain, str]]:
+    if isinstance(node, Chain):
+        yield node, inside
+    elif isinstance(node, Product):
+        for part in node.parts:
+            yield from _chains(part, inside)
+    elif isinstance(node, Each):
+        yield from _chains(node.body, node.index)
+
+
+def _modes(model: Parameterization, sizes: Mapping[str, Any]) -> int:
+    counts = [size_of(node.count, sizes, {}) for node in _eaches(model.body)]
+    return max(counts, default=0)
+
+
+def _eaches(node: Any) -> Iterator[Each]:
+    if isinstance(node, Each):
+        yield node
+    elif isinstance(node, Product):
+        for part in node.parts:
+            yield from _eaches(part)
+
+
+# -- assumptions -----------------------------------------------------------------------------------------------------------
+
+
+def motion_flow(claim: Claim) -> Flow | None:
+    """The flow that a claim about motion speaks of."""
+    motion = getattr(claim, "motion", None)
+    if isinstance(motion, Descent):
+        return motion.flow
+    return motion if isinstance(motion, Flow) else None
+
+
+def require_assumptions(statement: Statement, instance: Instance) -> None:
+    """Raise `KernelError` unless the instance is well formed and meets every assumption that has a formula."""
+    flow = motion_flow(statement.claim)
+    if flow is not None and not any(True for _ in assignments(flow, instance)):
+        raise KernelError("at these sizes there are no members for the claim to speak of")
+    for assumption in statement.assumptions:
+        if assumption.formula is not None:
+            failed = _fails(assumption.formula, statement, instance)
+            if failed:
+                raise KernelError(f"the instance does not meet assumption {assumption.label!r}: {failed}")
+
+
+def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
+    """Why a formula does not hold at an instance; empty where it does."""
+    if isinstance(formula, AtStart):
+        for members in assignments(formula.motion, instance):
+            values, dims = letters_at(formula.motion, instance, members)
+            reason = _term_fails(formula.claim, values, dims)
+            if reason:
+                return f"{reason} at {members}"
+        return ""
+    if isinstance(formula, SameSize):
+        sizes = dict(instance.sizes)
+        left, right = size_of(formula.left, sizes, {}), size_of(formula.right, sizes, {})
+        return "" if left == right else f"{formula.left} = {left}, {formula.right} = {right}"
+    if isinstance(formula, AtLeast):
+        found = size_of(formula.size, dict(instance.sizes), {})
+        return "" if found >= formula.number else f"{formula.size} = {found}"
+    if isinstance(formula, All):
+        return next(filter(None, (_fails(part, statement, instance) for part in formula.claims)), "")
+    if isinstance(formula, Identity | Inequality):
+        if isinstance(formula.lhs, Term) and isinstance(formula.rhs, Term):
+            return _term_fails(formula, dict(instance.letters), {})
+        held = analysis.holds(formula, dict(instance.variables), PRECISION)
+        return "" if held is True else ("it is false" if held is False else "undecided at this precision")
+    raise KernelError(f"{type(formula).__name__} cannot be checked at an instance")
+
+
+def _term_fails(claim: Identity | Inequality, values: Mapping[str, Array], dims: Mapping[str, int]) -> str:
+    if not isinstance(claim.lhs, Term) or not isinstance(claim.rhs, Term):
+        raise KernelError("a claim about tensor terms was needed")
+    gap = value(claim.rhs - claim.lhs, values, dims)
+    if isinstance(claim, Identity):
+        bad = [g for g in gap.entries if g]
+    else:
+        bad = [g for g in gap.entries if g < 0 or (claim.relation == "<" and g == 0)]
+    return f"the right side minus the left is {max(bad, key=abs)}" if bad else ""
+
+
+def certifies(claim: Claim, instance: Instance) -> None:
+    """Raise `KernelError` unless the claim is verified at the instance, rigorously."""
+    if not isinstance(claim, SliceTruncation):
+        raise KernelError(f"{type(claim).__name__} cannot be certified at an instance")
+    truncation.certify(claim, instance, PRECISION)
+
+
+# -- violations ------------------------------------------------------------------------------------------------------------
+
+
+def refutes(statement: Statement, witness: Witness) -> Counterexample:
+    """The counterexample that a witness is; raises `KernelError` where it is none."""
+    require_assumptions(statement, witness.instance)
+    margin = _violation(statement, statement.claim, witness)
+    return Counterexample(witness.instance, type(statement.claim).__name__, margin)
+
+
+def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
+    """By how much the claim fails at the witness; raises where it does not fail."""
+    instance = witness.instance
+    if isinstance(claim, All):
+        reasons: list[str] = []
+        for part in claim.claims:
+            try:
+                return _violation(statement, part, witness)
+            except KernelError as error:
+                reasons.append(str(error))
+        raise KernelError("; ".join(reasons))
+    if isinstance(claim, DeterminantSignPreserved):
+        return _sign_change(statement, claim, instance)
+    if isinstance(claim, SliceTruncation):
+        return truncation.refutes(claim, witness)
+    if isinstance(claim, Identity | Inequality) and isinstance(claim.lhs, Term):
+        reason = _term_fails(claim, dict(instance.letters), {})
+        if not reason:
+            raise KernelError("the claim holds at this instance")
+        return reason
+    flow = motion_flow(claim)
+    if flow is None:
+        return analysis.violation(claim, dict(instance.variables), witness.data, PRECISION)
+    values, dims = letters_at(flow, instance, dict(instance.members))
+    if isinstance(claim, LogDeterminantRate):
+        gap = _log_determinant_gap(claim, flow, instance, values, dims)
+    else:
+        gap = _gap(claim, values, dims)
+    worst = max((abs(g) for g in gap.entries), default=Fraction(0))
+    if not worst:
+        raise KernelError("the claim holds at this instance")
+    return str(worst)
+
+
+def _gap(claim: Claim, values: Mapping[str, Array], dims: Mapping[str, int]) -> Array:
+    """What would be zero if the claim held."""
+    if isinstance(claim, Conserved) and isinstance(claim.motion, Flow):
+        return value(claim.quantity.along(claim.motion.velocities()), values, dims)
+    if isinstance(claim, Rate):
+        return value(claim.quantity.along(claim.motion.velocities()) - claim.rate, values, dims)
+    if isinstance(claim, Conserved | Change) and isinstance(claim.motion, Descent):
+        size = values.get(STEP_SIZE)
+        if size is None or size.entries[0] <= 0:
+            raise KernelError(f"a discrete step needs a step size {STEP_SIZE} > 0 among the variables")
+        after = _stepped(claim.quantity, claim.motion, values, dims)
+        before = value(claim.quantity, values, dims)
+        change = _minus(after, before)
+        return _minus(change, value(claim.change, values, dims)) if isinstance(claim, Change) else change
+    raise KernelError(f"{type(claim).__name__} cannot be evaluated at an instance")
+
+
+def _minus(left: Array, right: Array) -> Array:
+    return Array(left.shape, tuple(a - b for a, b in zip(left.entries, right.entries, strict=True)))
+
+
+def _stepped(quantity: Term, descent: Descent, values: Mapping[str, Array], dims: Mapping[str, int]) -> Array:
+    """The quantity after one discrete step."""
+    moved = dict(values)
+    for name, (_, velocity) in descent.flow.velocities().items():
+        # The velocity has the free indices v0, v1, ... in the order of the legs; sort them as the legs are.
+        step = value(velocity, values, dims)
+        entries = step.entries
+        if descent.method == "adam":
+            entries = tuple(v / (abs(v) + ADAM_EPSILON) for v in entries)
+        eta = values[STEP_SIZE].entries[0]
+        total = [x + eta * v for x, v in zip(values[name].entries, entries, strict=True)]
+        if descent.method == "momentum":
+            beta, previous = values.get(MOMENTUM), values.get(f"U({name})")
+            if beta is None or previous is None or previous.shape != values[name].shape:
+                raise KernelError(f"momentum needs {MOMENTUM} and the previous update U({name})")
+            total = [x + beta.entries[0] * u for x, u in zip(total, previous.entries, strict=True)]
+        moved[name] = Array(values[name].shape, tuple(total))
+    return value(quantity, moved, dims)
+
+
+# -- determinants ----------------------------------------------------------------------------------------------------------
+
+
+def end_tensor(concrete: Concrete, blocks: Mapping[str, Array]) -> Array:
+    """The exact end tensor."""
+    return einsum([(blocks[name], legs) for name, legs in concrete.factors], concrete.output, concrete.dims)
+
+
+def block_gradients(concrete: Concrete, blocks: Mapping[str, Array], gradient: Array) -> dict[str, Array]:
+    """The gradient of <gradient, end tensor> by every block, written out (independent of any focus)."""
+    total: dict[str, list[Fraction]] = {n: [Fraction(0)] * len(b.entries) for n, b in blocks.items()}
+    for place, (name, legs) in enumerate(concrete.factors):
+        others = [(blocks[n], ls) for k, (n, ls) in enumerate(concrete.factors) if k != place]
+        held = set(concrete.output).union(*(set(ls) for _, ls in others))
+        loose = [leg for leg in legs if leg not in held]
+        ones = [(Array((concrete.dims[leg],), (Fraction(1),) * concrete.dims[leg]), (leg,)) for leg in loose]
+        part = einsum([(gradient, concrete.output), *others, *ones], legs, concrete.dims)
+        total[name] = [a + b for a, b in zip(total[name], part.entries, strict=True)]
+    return {name: Array(blocks[name].shape, tuple(entries)) for name, entries in total.items()}
+
+
+def _matrix(array: Array) -> fmpq_mat:
+    if len(array.shape) != 2 or array.shape[0] != array.shape[1]:
+        raise KernelError(f"a determinant needs a square matrix, given shape {array.shape}")
+    return fmpq_mat(*array.shape, [fmpq(x.numerator, x.denominator) for x in array.entries])
+
+
+def _fraction(x: fmpq) -> Fraction:
+    return Fraction(int(x.p), int(x.q))
+
+
+def _end_motion(flow: Flow, instance: Instance) -> tuple[Concrete, dict[str, Array], dict[str, Array], Array, Array]:
+    """blocks, their velocities, the end matrix and its velocity."""
+    if flow.speeds or flow.decay or instance.gradient is None:
+        raise KernelError("a plain gradient flow, and a loss gradient, were needed")
+    concrete = flow.parameterization.at(dict(instance.sizes))
+    blocks = dict(instance.blocks)
+    gradients = block_gradients(concrete, blocks, instance.gradient)
+    speeds = {n: Array(g.shape, tuple(-x for x in g.entries)) for n, g in gradients.items()}
+    end = end_tensor(concrete, blocks)
+    rate = [Fraction(0)] * len(end.entries)
+    for place, (name, _) in enumerate(concrete.factors):
+        moved = [(speeds[n] if k == place else blocks[n], ls) for k, (n, ls) in enumerate(concrete.factors)]
+        part = einsum(moved, concrete.output, concrete.dims)
+        rate = [a + b for a, b in zip(rate, part.entries, strict=True)]
+        del name
+    return concrete, blocks, speeds, end, Array(end.shape, tuple(rate))
+
+
+def _determinant_rate(end: Array, rate: Array) -> Fraction:
+    """d/dt det W = sum_i det(W with row i replaced by its velocity): exact also where W is singular."""
+    n = end.shape[0]
+    total = Fraction(0)
+    for row in range(n):
+        mixed = list(end.entries)
+        mixed[row * n : (row + 1) * n] = rate.entries[row * n : (row + 1) * n]
+        total += _fraction(_matrix(Array(end.shape, tuple(mixed))).det())
+    return total
+
+
+def _sign_change(statement: Statement, claim: DeterminantSignPreserved, instance: Instance) -> str:
+    """A step that flips the sign of the determinant; or, for a flow, a state where the determinant is 0 and its derivative
+    is not: the flow through that state (it exists for a short time in both directions) changes the sign there. The
+    assumptions on the start hold earlier on that flow since they are conserved, which is checked."""
+    if isinstance(claim.motion, Descent):
+        concrete, blocks, speeds, end, _ = _end_motion(claim.motion.flow, instance)
+        eta = dict(instance.variables).get(STEP_SIZE, Fraction(0))
+        if claim.motion.method != "gradient descent" or eta <= 0:
+            raise KernelError(f"a step of gradient descent with {STEP_SIZE} > 0 was needed")
+        moved = {
+            n: Array(b.shape, tuple(x + eta * v for x, v in zip(b.entries, speeds[n].entries, strict=True)))
+            for n, b in blocks.items()
+        }
+        before = _fraction(_matrix(end).det())
+        after = _fraction(_matrix(end_tensor(concrete, moved)).det())
+        if before * after < 0:
+            return f"the determinant goes from {before} to {after} in one step"
+        raise KernelError(f"the determinant goes from {before} to {after}: its sign does not change")
+    for assumption in statement.assumptions:
+        formula = assumption.formula
+        if isinstance(formula, AtStart):
+            if not isinstance(formula.claim, Identity):
+                raise KernelError("only identities are known to hold earlier on the flow")
+            if not isinstance(formula.claim.lhs, Term) or not isinstance(formula.claim.rhs, Term):
+                raise KernelError("a claim about tensor terms was needed")
+            difference = formula.claim.lhs - formula.claim.rhs
+            if not difference.along(formula.motion.velocities()).is_zero:
+                raise KernelError(f"assumption {assumption.label!r} is not conserved, so that an earlier start may not meet it")
+    _, _, _, end, rate = _end_motion(claim.motion, instance)
+    determinant, derivative = _fraction(_matrix(end).det()), _determinant_rate(end, rate)
+    if determinant or not derivative:
+        raise KernelError(f"at this state det W = {determinant} with derivative {derivative}: no crossing of 0")
+    return f"det W = 0 with derivative {derivative}: it changes sign there"
+
+
+def _log_determinant_gap(
+    claim: LogDeterminantRate, flow: Flow, instance: Instance, values: Mapping[str, Array], dims: Mapping[str, int]
+) -> Array:
+    _, _, _, end, rate = _end_motion(flow, instance)
+    determinant = _fraction(_matrix(end).det())
+    if not determinant:
+        raise KernelError("the determinant is 0: its logarithm has no derivative")
+    claimed = value(claim.rate, values, dims)
+    return Array((), (_determinant_rate(end, rate) / determinant - claimed.entries[0],))
