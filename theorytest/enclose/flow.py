@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from theorytest.enclose.taylor import Polynomial, Program, Tape, exact, integer, log2
+from theorytest.enclose.taylor import Traced, Program, Tape, exact, integer, log2
 from theorytest.errors import InputError
 from theorytest.kernel.parameterization import Array
 
@@ -99,7 +99,7 @@ def vector_field(model: Any, loss: Any, start: Mapping[str, Array]) -> Program:
     derivatives: list[Any] = []
     for name, shape in shapes.items():
         values = np.asarray(gradients[name], dtype=object).reshape(shape)
-        derivatives += [-value if isinstance(value, Polynomial) else -exact(value) for value in values.flat]
+        derivatives += [-value if isinstance(value, Traced) else -exact(value) for value in values.flat]
     return Program.of(tape, derivatives)
 
 

@@ -1,7 +1,7 @@
 """Taylor arithmetic for polynomial vector fields, of any precision.
 
 A vector field is not typed in but traced: the model and the loss, which are written for every arithmetic, are evaluated
-once on `Polynomial` objects, and what they did is kept as a `Program`, a list of sums of products. The Taylor
+once on `Traced` objects, and what they did is kept as a `Program`, a list of sums of products. The Taylor
 coefficients of a solution then follow one order at a time, each product being a convolution (Cauchy product).
 
 Numbers are fixed-point integers, ``x = n / 2**bits``: the mantissas of mpmath numbers that share one exponent. They are
@@ -69,15 +69,15 @@ class Tape:
     def __init__(self, start: Sequence[Fraction]) -> None:
         self.start = list(start)
         self.values: list[Fraction] = list(start)
-        self.definitions: list[Polynomial | None] = [None] * len(self.start)
+        self.definitions: list[Traced | None] = [None] * len(self.start)
         self.found: dict[Any, int] = {}
         self.guards: dict[int, int] = {}
 
-    def inputs(self) -> list[Polynomial]:
+    def inputs(self) -> list[Traced]:
         """One polynomial for each input."""
-        return [Polynomial(self, Fraction(0), {k: Fraction(1)}, {}) for k in range(len(self.start))]
+        return [Traced(self, Fraction(0), {k: Fraction(1)}, {}) for k in range(len(self.start))]
 
-    def slot(self, expression: Polynomial) -> int:
+    def slot(self, expression: Traced) -> int:
         """The slot that holds an expression; equal expressions share one."""
         key = (
             expression.constant,
@@ -91,7 +91,7 @@ class Tape:
         return self.found[key]
 
 
-class Polynomial:
+class Traced:
     """A traced value: constant + linear combination of slots + combination of products of two slots.
 
     Supports what a polynomial needs: +, -, *, / by an exact number, ** by a natural number, and comparisons, which are
@@ -112,12 +112,12 @@ class Polynomial:
         total = self.constant + sum((c * at[s] for s, c in self.linear.items()), Fraction(0))
         return total + sum((c * at[a] * at[b] for (a, b), c in self.products.items()), Fraction(0))
 
-    def lift(self, value: Any) -> Polynomial:
+    def lift(self, value: Any) -> Traced:
         """An exact number as a constant of the same tape."""
-        return Polynomial(self.tape, exact(value), {}, {})
+        return Traced(self.tape, exact(value), {}, {})
 
-    def _other(self, other: Any) -> Polynomial:
-        return other if isinstance(other, Polynomial) else self.lift(other)
+    def _other(self, other: Any) -> Traced:
+        return other if isinstance(other, Traced) else self.lift(other)
 
     def _factor(self) -> tuple[Fraction, int | None]:
         """The expression as a number times a slot (None: the number alone)."""
@@ -128,19 +128,19 @@ class Polynomial:
             return coefficient, slot
         return Fraction(1), self.tape.slot(self)
 
-    def _scale(self, factor: Fraction) -> Polynomial:
+    def _scale(self, factor: Fraction) -> Traced:
         if not factor:
-            return Polynomial(self.tape, Fraction(0), {}, {})
-        return Polynomial(
+            return Traced(self.tape, Fraction(0), {}, {})
+        return Traced(
             self.tape,
             self.constant * factor,
             {slot: c * factor for slot, c in self.linear.items()},
             {pair: c * factor for pair, c in self.products.items()},
         )
 
-    def __add__(self, other: Any) -> Polynomial:
+    def __add__(self, other: Any) -> Traced:
         other = self._other(other)
-        return Polynomial(
+        return Traced(
             self.tape,
             self.constant + other.constant,
             _merge(self.linear, other.linear),
@@ -149,30 +149,30 @@ class Polynomial:
 
     __radd__ = __add__
 
-    def __neg__(self) -> Polynomial:
+    def __neg__(self) -> Traced:
         return self._scale(Fraction(-1))
 
-    def __pos__(self) -> Polynomial:
+    def __pos__(self) -> Traced:
         return self
 
-    def __sub__(self, other: Any) -> Polynomial:
+    def __sub__(self, other: Any) -> Traced:
         return self + -self._other(other)
 
-    def __rsub__(self, other: Any) -> Polynomial:
+    def __rsub__(self, other: Any) -> Traced:
         return self._other(other) + -self
 
-    def __mul__(self, other: Any) -> Polynomial:
+    def __mul__(self, other: Any) -> Traced:
         left, a = self._factor()
         right, b = self._other(other)._factor()
         if a is None:
             return self._other(other)._scale(left)
         if b is None:
             return self._scale(right)
-        return Polynomial(self.tape, Fraction(0), {}, {(min(a, b), max(a, b)): left * right})
+        return Traced(self.tape, Fraction(0), {}, {(min(a, b), max(a, b)): left * right})
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Any) -> Polynomial:
+    def __truediv__(self, other: Any) -> Traced:
         divisor = self._other(other)
         if divisor.linear or divisor.products or not divisor.constant:
             raise InputError(
@@ -180,10 +180,10 @@ class Polynomial:
             )
         return self._scale(1 / divisor.constant)
 
-    def __rtruediv__(self, other: Any) -> Polynomial:
+    def __rtruediv__(self, other: Any) -> Traced:
         return self._other(other) / self
 
-    def __pow__(self, exponent: Any) -> Polynomial:
+    def __pow__(self, exponent: Any) -> Traced:
         power = exact(exponent)
         if power.denominator != 1 or power < 0:
             raise InputError(
@@ -198,7 +198,7 @@ class Polynomial:
         """False only for the constant 0, so that sums may leave out absent terms."""
         return bool(self.constant or self.linear or self.products)
 
-    def __abs__(self) -> Polynomial:
+    def __abs__(self) -> Traced:
         return -self if self < 0 else self
 
     def _sign(self, other: Any) -> int:
@@ -264,7 +264,7 @@ class Program:
     @classmethod
     def of(cls, tape: Tape, derivatives: Iterable[Any]) -> Program:
         """Close a tape: the traced right-hand sides, with everything that does not feed them left out."""
-        zero = Polynomial(tape, Fraction(0), {}, {})
+        zero = Traced(tape, Fraction(0), {}, {})
         outputs = [tape.slot(zero + value) for value in derivatives]
         needed: set[int] = set()
         stack = [*outputs, *tape.guards]
