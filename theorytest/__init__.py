@@ -9,8 +9,19 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Public name -> module that defines it.
-_PUBLIC: dict[str, str] = {}
+# Module -> the public names that it defines.
+_MODULES: dict[str, str] = {
+    "theorytest.authoring": "Outcome Run certified control evidence integrated proof sampled swept",
+    "theorytest.kernel.claim": (
+        "All AtLeast AtStart Change Conserved Descent DeterminantSignPreserved Flow Identity Inequality InfimalRank Limit "
+        "LogDeterminantRate Monotone Range Rate SameSize SingularValues SliceTruncation SpectralNorm"
+    ),
+    "theorytest.kernel.parameterization": "Array Block Chain Each Focus Link Parameterization Product",
+    "theorytest.kernel.statement": "Assumption Certificate Instance Source Statement Verdict Witness",
+    "theorytest.kernel.terms": "Tensor Term constant identity zero",
+    "theorytest.models.factorizations": "CP DEEP_CP DEEP_MATRIX DEEP_TUCKER TUCKER",
+}
+_PUBLIC: dict[str, str] = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 __all__ = ["__version__", *_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -19,6 +19,14 @@ from theorytest.kernel.statement import Certificate, Derivation, Statement, Step
 from theorytest.kernel.terms import Monomial, Term
 
 
+class MissingCitation(KernelError):
+    """A derivation cites a statement that is not (yet) among the proved ones; ``label`` says which."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(f"no proved statement is labelled {label!r}")
+        self.label = label
+
+
 @dataclass(frozen=True)
 class Fact:
     """A result of a derivation: its number, and what it says."""
@@ -52,9 +60,12 @@ class Derive:
         """An assumption of the statement."""
         return self.apply("assumption", data=(label,), text=self.statement.assumption(label).text)
 
-    def cite(self, statement: Statement, *premises: Fact) -> Fact:
-        """A statement proved before; the premises are its assumptions."""
-        self.library[statement.digest] = statement
+    def cite(self, cited: Statement | str, *premises: Fact) -> Fact:
+        """A statement proved before, itself or by its label; the premises are its assumptions."""
+        label = cited if isinstance(cited, str) else cited.label
+        statement = next((s for s in self.library.values() if s.label == label), None)
+        if statement is None or (isinstance(cited, Statement) and cited != statement):
+            raise MissingCitation(label)
         return self.apply(
             "statement", *premises, data=(statement.digest,), text=f"{statement.label}: {statement.title}"
         )
@@ -80,12 +91,15 @@ class Derive:
         """All of the facts together."""
         return self.apply("both", *facts, text="together")
 
-    def equal(self, text: str, lhs: Term, rhs: Term, using: Sequence[Fact] = ()) -> Fact:
-        """lhs = rhs, by normal forms, after rewriting with the facts (left to right) where they are needed."""
-        if not using:
+    def equal(
+        self, text: str, lhs: Term, rhs: Term, using: Sequence[Fact] = (), backwards: Sequence[Fact] = ()
+    ) -> Fact:
+        """lhs = rhs, by normal forms, after rewriting with the facts (``using``: from left to right; ``backwards``: from right to
+        left) wherever they apply."""
+        if not using and not backwards:
             return self.apply("identity", data=(lhs, rhs), text=text)
-        uses = rewrite(lhs - rhs, [f.claim for f in using])
-        return self.apply("combination", *using, data=(Identity(lhs, rhs), *uses), text=text)
+        uses = rewrite(lhs - rhs, [f.claim for f in using], [f.claim for f in backwards])
+        return self.apply("combination", *using, *backwards, data=(Identity(lhs, rhs), *uses), text=text)
 
     def at_most(
         self, text: str, lhs: Term, rhs: Term, using: Sequence[Fact] = (), by: Sequence[Use | Square] = ()
@@ -128,53 +142,63 @@ def use_value(use: Use, claim: Claim) -> Term:
     return (use.multiplier * (claim.rhs - claim.lhs).rename(dict(use.rename))).sum(*use.over)
 
 
-def rewrite(term: Term, claims: Sequence[Claim | None], *, limit: int = 200) -> tuple[Use, ...]:
-    """Rewrite a term to 0 with identities read from left to right; the uses that do it.
+def rewrite(
+    term: Term, claims: Sequence[Claim | None], backwards: Sequence[Claim | None] = (), *, limit: int = 200
+) -> tuple[Use, ...]:
+    """Rewrite a term to 0 with identities, read from left to right or backwards; the uses that do it.
 
-    The left side of each identity must be one monomial. Where several rewritings apply the first one is taken, so that
-    the identities should be given in the direction in which they simplify.
+    The side that is replaced must be one monomial. The first rewriting that applies is taken, so that the identities should be
+    given in the direction in which they simplify. In the uses, premises are numbered through both lists.
     """
+    rules: list[tuple[int, Term, Term, int]] = []  # premise number, from, to, direction
+    for number, claim in enumerate((*claims, *backwards)):
+        if isinstance(claim, Identity) and isinstance(claim.lhs, Term) and isinstance(claim.rhs, Term):
+            forward = number < len(claims)
+            source, target = (claim.lhs, claim.rhs) if forward else (claim.rhs, claim.lhs)
+            if len(source.monomials) == 1:
+                rules.append((number, source, target, 1 if forward else -1))
     uses: list[Use] = []
     current = term.normal()
     for _ in range(limit):
         if current.is_zero:
             return tuple(uses)
-        found = next(_matches(current, claims), None)
+        found = next(_matches(current, rules), None)
         if found is None:
             raise KernelError(f"what remains is {current}, and no identity applies")
-        use = found
-        claim = claims[use.premise]
-        if claim is None:
-            raise KernelError("only identities rewrite")
-        uses.append(use)
-        current = current + use_value(use, claim)
-    raise KernelError(f"no end after {limit} rewritings")
+        (number, source, target, direction), use = found
+        change = (use.multiplier * (target - source).rename(dict(use.rename))).sum(*use.over)
+        uses.append(Use(number, use.multiplier * direction, use.rename, use.over))
+        current = current + change
+    raise KernelError(f"no end after {limit} rewritings; what remains is {current}")
 
 
-def _matches(term: Term, claims: Sequence[Claim | None]) -> Iterator[Use]:
-    for number, claim in enumerate(claims):
-        if not isinstance(claim, Identity) or not isinstance(claim.lhs, Term) or len(claim.lhs.monomials) != 1:
-            continue
-        (pattern,) = claim.lhs.monomials
+Rewriting = tuple[int, Term, Term, int]
+
+
+def _matches(term: Term, rules: Sequence[Rewriting]) -> Iterator[tuple[Rewriting, Use]]:
+    for rewriting in rules:
+        number, source, _, _ = rewriting
+        (pattern,) = source.monomials
         for monomial in term.monomials:
-            yield from _match(term, monomial, number, claim.lhs, pattern)
+            for use in _match(term, monomial, number, source, pattern):
+                yield rewriting, use
 
 
-def _match(term: Term, monomial: Monomial, number: int, lhs: Term, pattern: Monomial) -> Iterator[Use]:
+def _match(term: Term, monomial: Monomial, number: int, source: Term, pattern: Monomial) -> Iterator[Use]:
+    """Every way in which a pattern occurs in a monomial; its summed indices must occur nowhere else there."""
     bound = dict(monomial.bound)
-    summed = {name for name, _ in pattern.bound}
+    summed = [name for name, _ in pattern.bound]
     for places in permutations(range(len(monomial.factors)), len(pattern.factors)):
-        names: dict[str, str] = {}
-        fits = True
-        for place, factor in zip(places, pattern.factors, strict=True):
-            given = monomial.factors[place]
-            if given.tensor != factor.tensor:
-                fits = False
-                break
-            for mine, theirs in zip(factor.indices, given.indices, strict=True):
-                if names.setdefault(mine, theirs) != theirs:
-                    fits = False
-        if not fits:
+        chosen = [monomial.factors[place] for place in places]
+        if any(given.tensor != mine.tensor for given, mine in zip(chosen, pattern.factors, strict=True)):
+            continue
+        pairs = [
+            pair
+            for given, mine in zip(chosen, pattern.factors, strict=True)
+            for pair in zip(mine.indices, given.indices, strict=True)
+        ]
+        names = dict(pairs)
+        if any(names[mine] != theirs for mine, theirs in pairs):
             continue
         rest = tuple(f for place, f in enumerate(monomial.factors) if place not in places)
         elsewhere = {i for f in rest for i in f.indices} | {names[i] for i in names if i not in summed}
@@ -182,7 +206,6 @@ def _match(term: Term, monomial: Monomial, number: int, lhs: Term, pattern: Mono
         if len(set(inner)) != len(inner) or any(i in elsewhere or i not in bound for i in inner):
             continue
         outer = tuple((name, size) for name, size in monomial.bound if name not in inner)
-        free = tuple(dict.fromkeys(term.free + outer))
-        multiplier = Term(free, (Monomial(monomial.coefficient / pattern.coefficient, rest, ()),)).normal()
-        rename = tuple((mine, names.get(mine, mine)) for mine, _ in lhs.free)
+        multiplier = Term(term.free + outer, (Monomial(monomial.coefficient / pattern.coefficient, rest, ()),)).normal()
+        rename = tuple((mine, names.get(mine, mine)) for mine, _ in source.free)
         yield Use(number, multiplier, rename, tuple(name for name, _ in outer))

@@ -146,7 +146,9 @@ class Parameterization:
 
     def letters(self, focus: Focus) -> dict[str, Tensor]:
         """The named members, by name: the blocks that may be followed along the flow."""
-        return dict(_Grouping(self, focus).named)
+        grouping = _Grouping(self, focus)
+        grouping.end_tensor()
+        return grouping.named
 
     def velocities(self, focus: Focus) -> dict[str, tuple[tuple[str, ...], Term]]:
         """Minus the gradient of loss(end tensor) by every named member, for an opaque loss gradient.

@@ -1,0 +1,78 @@
+"""Sparse cores give low multilinear rank (HKA24 Proposition 4.6).
+
+Remove from the core every slice, of any mode, whose norm is at most eps / (sqrt(d_n N) prod_j ||V^(j)||). What is removed
+has norm at most eps / prod_j ||V^(j)||, multiplying by the V^(j) enlarges that to at most eps, and every mode keeps R_n slices.
+One mode is proved with symbolic sizes, all other modes merged into one index; the rest is induction over the modes.
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+
+from theorytest import SliceTruncation, Source, Statement, control, proof
+from theorytest.kernel.rules import OneMode, Square, Use
+from theorytest.kernel.terms import constant
+
+proposition = Statement(
+    id="HKA24-Prop4.6(Eq4)",
+    label="HKA24-Prop4.6",
+    kind="proposition",
+    title="Few large core slices: close to a tensor of low multilinear rank",
+    source=Source("HKA24", "Proposition 4.6, equation 4"),
+    assumptions=(),
+    claim=SliceTruncation(),
+    scope="all orders, shapes, cores, nonzero factors, eps > 0",
+    deviations=(
+        "the first column of V^(n) is prod_i A_i^{n,1} w_1^n (printed A_i^{n,i})",
+        "the product of spectral norms runs over its own index j (printed n)",
+        "the tuple of ranks ends in R_N (printed R_n in the appendix)",
+        "the number d_n of slices may differ from the dimension of mode n (the paper's factors are square)",
+    ),
+)
+
+
+@proof(proposition)
+def by_removing_small_slices(derive):
+    mode = OneMode()
+    inner = derive.inner(*mode.hypotheses())
+    norm, idempotent, idempotent_before, small, positive = inner.given
+    stretch, union, slices = mode.goals()
+    one = constant(1)
+    # ||V x||^2 <= s^2 ||x||^2 for every column of the unfolding, summed over the columns
+    columns = inner.apply("spectral-norm", norm, data=(mode.core,), text="the spectral norm bounds every column")
+    inner.at_most("multiplying one mode by V", stretch.lhs, stretch.rhs, (columns,), [Use(0, one, (), ("q",))])
+    # (1 - K) + (1 - χ) - (1 - K χ) = (1 - K)(1 - χ), a square where K and χ are 0 or 1
+    before = constant(1, ("q", "q")) - mode.before["q"]
+    this = constant(1, ("r", "R")) - mode.kept["r"]
+    both = Square(before * this * mode.core["r", "q"], ("r", "q"))
+    inner.at_most("entries lost by either", union.lhs, union.rhs, (idempotent, idempotent_before), [both])
+    # dropped slices are at most τ² each; kept ones cost χ τ² >= 0, which is χ χ τ²
+    kept = mode.kept["r"] * mode.kept["r"]
+    inner.at_most(
+        "slices lost by this mode",
+        slices.lhs,
+        slices.rhs,
+        (small, positive, idempotent),
+        [Use(0, one, (), ("r",)), Use(1, kept, (), ("r",))],
+    )
+    derive.apply(
+        "slice-truncation",
+        data=(proposition.claim, inner.derivation()),
+        text="induction over the modes; ranks by the number of kept slices",
+    )
+
+
+def variant(**changes):
+    """The claim with other constants."""
+    return replace(SliceTruncation(), **changes)
+
+
+@control(proposition, breaks="constant 1 of the threshold")
+def threshold_doubled():
+    """The threshold times 2."""
+    return variant(factor=Fraction(4))
+
+
+@control(proposition, breaks="constant 1 of the threshold")
+def threshold_tripled():
+    """The threshold times 3."""
+    return variant(factor=Fraction(9))
