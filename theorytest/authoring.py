@@ -34,7 +34,7 @@ class Control:
 
     breaks: the label of the assumption, or the name of the constant; statement: the variant (its ``expected`` is REFUTED, or
     "finding" where the variant is known to survive); witness: one that the author knows (else it is searched for);
-    contrary: a function that derives the contrary of the variant.
+    contrary: a function that derives the contrary of the variant; survives: one that derives the variant itself.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Control:
     statement: Statement
     witness: Witness | None = None
     contrary: Callable[[Derive], Any] | None = None
+    survives: Callable[[Derive], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,9 @@ def control(
     expected: str = REFUTED,
     reason: str = "",
     contrary: Callable[[Derive], Any] | None = None,
+    survives: Callable[[Derive], Any] | None = None,
 ) -> Callable[[Callable[[], Any]], Control]:
-    """The function returns the variant: a claim (None keeps the claim), or a pair of a claim and a witness.
+    """The function returns the variant: a claim (None keeps the claim) or a whole statement, or a pair of that and a witness.
 
     The assumption named by ``breaks`` is dropped where there is one of that label.
     """
@@ -122,7 +124,8 @@ def control(
         claim, witness = made if isinstance(made, tuple) else (made, None)
         if isinstance(witness, Instance):
             witness = Witness(witness)
-        kept = tuple(a for a in statement.assumptions if a.label != breaks)
+        varied = claim if isinstance(claim, Statement) else statement
+        kept = tuple(a for a in varied.assumptions if a.label != breaks)
         if claim is None and len(kept) == len(statement.assumptions):
             raise KernelError(f"control {function.__name__}: {statement.label} has no assumption {breaks!r} to drop")
         variant = dataclasses.replace(
@@ -130,11 +133,12 @@ def control(
             label=f"{statement.label}/{function.__name__}",
             title=(function.__doc__ or function.__name__.replace("_", " ")).strip(),
             assumptions=kept,
-            claim=statement.claim if claim is None else claim,
+            claim=varied.claim if claim is None or varied is claim else claim,
+            example=varied.example,
             expected=expected,
             expected_reason=reason,
         )
-        return Control(function.__name__, statement, breaks, variant, witness, contrary)
+        return Control(function.__name__, statement, breaks, variant, witness, contrary, survives)
 
     return tie
 

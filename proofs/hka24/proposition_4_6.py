@@ -8,7 +8,7 @@ One mode is proved with symbolic sizes, all other modes merged into one index; t
 from dataclasses import replace
 from fractions import Fraction
 
-from theorytest import SliceTruncation, Source, Statement, control, proof
+from theorytest import Array, Instance, SliceTruncation, Source, Statement, control, proof
 from theorytest.kernel.rules import OneMode, Square, Use
 from theorytest.kernel.terms import constant
 
@@ -30,8 +30,8 @@ proposition = Statement(
 )
 
 
-@proof(proposition)
-def by_removing_small_slices(derive):
+def truncation_of(derive, claim):
+    """The derivation for one mode, and the induction over the modes."""
     mode = OneMode()
     inner = derive.inner(*mode.hypotheses())
     norm, idempotent, idempotent_before, small, positive = inner.given
@@ -56,9 +56,14 @@ def by_removing_small_slices(derive):
     )
     derive.apply(
         "slice-truncation",
-        data=(proposition.claim, inner.derivation()),
+        data=(claim, inner.derivation()),
         text="induction over the modes; ranks by the number of kept slices",
     )
+
+
+@proof(proposition)
+def by_removing_small_slices(derive):
+    truncation_of(derive, proposition.claim)
 
 
 def variant(**changes):
@@ -66,13 +71,62 @@ def variant(**changes):
     return replace(SliceTruncation(), **changes)
 
 
+def diagonal_core(size, value):
+    """Order 2, V^(1) = V^(2) = I, core value * I, eps = 1."""
+    entries = tuple(Fraction(int(i == j)) for i in range(size) for j in range(size))
+    eye = Array((size, size), entries)
+    core = Array((size, size), tuple(value * x for x in entries))
+    return Instance(letters=(("G", core), ("V[1]", eye), ("V[2]", eye)), variables=(("ε", Fraction(1)),))
+
+
 @control(proposition, breaks="constant 1 of the threshold")
 def threshold_doubled():
     """The threshold times 2."""
-    return variant(factor=Fraction(4))
+    return variant(factor=Fraction(4)), diagonal_core(1, Fraction(7, 5))
 
 
 @control(proposition, breaks="constant 1 of the threshold")
 def threshold_tripled():
     """The threshold times 3."""
-    return variant(factor=Fraction(9))
+    return variant(factor=Fraction(9)), diagonal_core(1, Fraction(7, 5))
+
+
+@control(proposition, breaks="sqrt(d_n) of the threshold")
+def without_the_dimension():
+    """The threshold times sqrt(d_n)."""
+    return variant(dimension=0), diagonal_core(3, Fraction(7, 10))
+
+
+@control(
+    proposition,
+    breaks="N of the threshold",
+    expected="finding",
+    reason="no witness is known: the threshold times sqrt(N) survives the search",
+)
+def without_the_order():
+    """The threshold times sqrt(N)."""
+    return variant(order=0)
+
+
+@control(
+    proposition,
+    breaks="spectral norms",
+    expected="finding",
+    reason="a Frobenius norm is at least the spectral norm, so that fewer slices are removed",
+    survives=lambda derive: truncation_of(derive, variant(norm="frobenius")),
+)
+def frobenius_norms():
+    """Frobenius norms in place of spectral norms."""
+    return variant(norm="frobenius")
+
+
+@control(
+    proposition,
+    breaks="strict count",
+    expected="finding",
+    reason="counting slices equal to the threshold keeps more of them",
+    survives=lambda derive: truncation_of(derive, variant(strict=False)),
+)
+def counting_equality():
+    """Slices equal to the threshold are counted as well."""
+    return variant(strict=False)

@@ -5,6 +5,7 @@ det P does. Where it does not vanish, d/dt ln det P = -2 <grad, P^-1 W>, and ||P
 compact times because L >= 2. So ln det P stays finite, and det W never reaches 0.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
 from theorytest import (
@@ -26,6 +27,7 @@ from theorytest import (
     Statement,
     Tensor,
     control,
+    identity,
     proof,
 )
 from theorytest.kernel.rules import (
@@ -49,17 +51,25 @@ def matrix(*rows):
     return Array((len(rows), len(rows[0])), tuple(Fraction(x) for row in rows for x in row))
 
 
-diagonal = matrix((2, 0), (0, 1))
-example = Instance(
-    sizes=(("L", 3), ("d_out", 2), ("d_in", 2), ("h", (2, 2))),
-    members=(("/first", 3),),
-    blocks=tuple((f"W[{layer}]", diagonal) for layer in (3, 2, 1)),
-    gradient=matrix((1, 2), (3, 4)),
-)
+def example(depth, *layers, gradient=((1, 2), (3, 4)), letters=(), step=None):
+    """An instance with 2x2 layers, the first factor W_L first."""
+    return Instance(
+        sizes=(("L", depth), ("d_out", 2), ("d_in", 2), ("h", (2,) * (depth - 1))),
+        members=(("/first", depth),),
+        blocks=tuple((f"W[{depth - place}]", layer) for place, layer in enumerate(layers)),
+        gradient=matrix(*gradient),
+        letters=letters,
+        variables=() if step is None else (("η", Fraction(step)),),
+    )
+
+
+unit, diagonal, singular = matrix((1, 0), (0, 1)), matrix((2, 0), (0, 1)), matrix((1, 0), (0, 0))
 
 setting = (
     Assumption("loss", "the loss of the product is differentiable with a locally Lipschitz gradient"),
-    Assumption("balanced", "the layers are balanced at the start (RC20 equation 5)", AtStart(balanced_layers, adjacent)),
+    Assumption(
+        "balanced", "the layers are balanced at the start (RC20 equation 5)", AtStart(balanced_layers, adjacent)
+    ),
     Assumption("square", "the product is a square matrix", SameSize("d_out", "d_in")),
     Assumption("depth", "there are at least two layers", AtLeast("L", 2)),
 )
@@ -73,7 +83,7 @@ determinant_sign = Statement(
     assumptions=setting,
     claim=DeterminantSignPreserved(chain.flow),
     scope="every size d x d, depth L >= 2, hidden widths, losses",
-    example=example,
+    example=example(3, diagonal, diagonal, diagonal),
     deviations=(
         "the paper's proof uses an analytic singular value decomposition, hence an analytic loss; this one needs a locally "
         "Lipschitz gradient only",
@@ -116,25 +126,163 @@ def product_of_balanced_layers(derive):
     )
 
 
-def rate_of_the_log_determinant(derive, grams):
+def rate_of_the_log_determinant_in(inner):
     """tr(P^-1 dP/dt) = -2 <grad, P^-1 W> and ||P^-1 W||^2 = tr P^(L-2)."""
-    _, known = inverse_hypotheses(chain)
-    inner = derive.inner(*known, grams.claim)
-    left_inverse, right_inverse, symmetric, product = inner.given
+    left_inverse, right_inverse, symmetric, product = inner.given[:4]
     slope, size = log_rate_goals(chain)
     inner.equal("d/dt ln det P = -2 <grad, P^-1 W>", slope.lhs, slope.rhs, using=(symmetric,))
-    inner.equal("||P^-1 W||^2 = tr P^(L-2)", size.lhs, size.rhs, using=(product, left_inverse, right_inverse, symmetric))
-    return inner.derivation()
+    inner.equal(
+        "||P^-1 W||^2 = tr P^(L-2)", size.lhs, size.rhs, using=(product, left_inverse, right_inverse, symmetric)
+    )
 
 
 @proof(determinant_sign)
 def by_a_bounded_logarithmic_derivative(derive):
     grams = product_of_balanced_layers(derive)
+    _, known = inverse_hypotheses(chain)
+    inner = derive.inner(*known, grams.claim)
+    rate_of_the_log_determinant_in(inner)
     derive.apply(
         "log-determinant-bounded",
         grams,
         derive.assume("square"),
         derive.assume("depth"),
-        data=(DEEP_MATRIX, rate_of_the_log_determinant(derive, grams)),
+        data=(DEEP_MATRIX, inner.derivation()),
         text="ln det P has a bounded derivative on compact times, so det W never reaches 0",
     )
+
+
+@control(determinant_sign, breaks="balanced")
+def unbalanced_start():
+    """Without balancedness: W_2 = I, W_1 = diag(1, w) moves through w = 0."""
+    return None, example(2, unit, singular, gradient=((0, 0), (0, -1)))
+
+
+@control(determinant_sign, breaks="depth")
+def one_layer():
+    """Depth 1: W itself follows the gradient and moves through det W = 0."""
+    return None, example(1, singular, gradient=((0, 0), (0, -1)))
+
+
+@control(determinant_sign, breaks="flow")
+def gradient_descent():
+    """A finite step of gradient descent, from balanced layers."""
+    large = example(3, unit, unit, unit, gradient=((0, 0), (0, 2)), step=Fraction(3, 4))
+    return DeterminantSignPreserved(Descent(chain.flow)), large
+
+
+# -- the rate of the logarithm of the determinant ------------------------------------------------------------------------
+
+U, V = Tensor("U", ("d_out", "q")), Tensor("V", ("d_in", "q"))
+kappa, rho = Tensor("σ^(2/L)", ("q",)), Tensor("σ^(1-2/L)", ("q",))
+depth = Tensor("L", ())()
+
+
+def singular_letters(kappa_values, rho_values):
+    """U = V = I, and the given powers of the singular values."""
+    row = {"σ^(2/L)": kappa_values, "σ^(1-2/L)": rho_values}
+    vectors = tuple((name, Array((2,), tuple(map(Fraction, values)))) for name, values in row.items())
+    return (("U", unit), ("V", unit), *vectors)
+
+
+def pairing(weight: Tensor):
+    """sum over r of weight_r <grad, u_r v_r^T>."""
+    return (gradient_term(chain) * U["a", "r"] * weight["r"] * V["b", "r"]).sum("a", "b", "r")
+
+
+rate = Statement(
+    id="RC20-DetInv",
+    label="RC20-DetInv/rate",
+    kind="lemma",
+    title="d/dt ln |det W| = -L sum_r sigma_r^(1-2/L) <grad, u_r v_r^T>",
+    source=Source("RC20", "Theorem 1, proof sketch"),
+    assumptions=(
+        *setting,
+        Assumption(
+            "left-vectors",
+            "the columns u_r of U are orthonormal",
+            Identity((U["a", "r"] * U["a", "s"]).sum("a"), identity("r", "s", "q")),
+        ),
+        Assumption(
+            "first-layer",
+            "W_L W_L^T = U diag(sigma^(2/L)) U^T",
+            Identity(chain.gram, (U["a", "r"] * kappa["r"] * U["b", "r"]).sum("r")),
+        ),
+        Assumption(
+            "singular-values",
+            "W = U diag(sigma) V^T, sigma_r = sigma_r^(2/L) sigma_r^(1-2/L)",
+            Identity(chain.end, (U["a", "r"] * kappa["r"] * rho["r"] * V["b", "r"]).sum("r")),
+        ),
+    ),
+    claim=LogDeterminantRate(depth * pairing(rho) * -1, chain.flow),
+    scope="every size d x d, depth L >= 2, hidden widths, losses, times at which det W is not 0",
+    deviations=(
+        "the singular value decomposition need not be analytic in time: any one at the time in question will do, with the "
+        "left vectors chosen to diagonalise W_L W_L^T (its L-th power is W W^T, so they are left singular vectors of W)",
+    ),
+    example=example(3, diagonal, diagonal, diagonal, letters=singular_letters((4, 1), (2, 1))),
+)
+
+
+@proof(rate)
+def by_jacobis_formula(derive):
+    grams = product_of_balanced_layers(derive)
+    vectors, first_layer, values = (derive.assume(name) for name in ("left-vectors", "first-layer", "singular-values"))
+    _, known = inverse_hypotheses(chain)
+    inner = derive.inner(*known, grams.claim, vectors.claim, first_layer.claim, values.claim)
+    rate_of_the_log_determinant_in(inner)
+    left_inverse, right_inverse, _, _, orthonormal, eigen, singular = inner.given
+    inverse = Tensor(left_inverse.claim.lhs.monomials[0].factors[0].tensor.name, ("d_out", "d_out"))
+    # P^-1 U diag(kappa) = P^-1 (U diag(kappa) U^T) U = P^-1 P U = U
+    image = (inverse["a", "c"] * U["c", "r"]).sum("c") * kappa["r"]
+    through = (inverse["a", "c"] * chain.gram.rename({"a": "c", "b": "e"}) * U["e", "r"]).sum("c", "e")
+    first = inner.equal("P^-1 P U = U", through, U["a", "r"], using=(left_inverse,))
+    second = inner.equal("P U = U diag(kappa)", through, image, using=(eigen, orthonormal))
+    vectors_back = inner.equal("P^-1 U diag(kappa) = U", image, U["a", "r"], using=(first,), backwards=(second,))
+    slope = (gradient_term(chain) * (inverse["a", "c"] * chain.end.rename({"a": "c"})).sum("c")).sum("a", "b")
+    inner.equal("P^-1 W = U diag(rho) V^T", slope, pairing(rho), using=(singular, vectors_back))
+    derive.apply(
+        "log-determinant-rate",
+        grams,
+        derive.assume("square"),
+        derive.assume("depth"),
+        vectors,
+        first_layer,
+        values,
+        data=(DEEP_MATRIX, inner.derivation(), pairing(rho)),
+        text="(det W)^2 = (det P)^L and Jacobi's formula",
+    )
+
+
+@control(rate, breaks="factor L")
+def factor_one_for_the_depth():
+    """Factor 1 in place of L."""
+    return LogDeterminantRate(pairing(rho) * -1, chain.flow), rate.example
+
+
+@control(rate, breaks="exponent 1 - 2/L")
+def larger_exponent():
+    """Exponent 1 - 1/L in place of 1 - 2/L."""
+    root = Tensor("σ^(1/L)", ("q",))
+    weight = (gradient_term(chain) * U["a", "r"] * root["r"] * rho["r"] * V["b", "r"]).sum("a", "b", "r")
+    defined = Assumption("root", "the L-th roots of the singular values", Identity(root["r"] * root["r"], kappa["r"]))
+    roots = ("σ^(1/L)", Array((2,), (Fraction(2), Fraction(1))))
+    varied = replace(
+        rate,
+        assumptions=(*rate.assumptions, defined),
+        claim=LogDeterminantRate(depth * weight * -1, chain.flow),
+        example=None,
+    )
+    return varied, example(3, diagonal, diagonal, diagonal, letters=(*singular_letters((4, 1), (2, 1)), roots))
+
+
+@control(rate, breaks="sign")
+def opposite_sign():
+    """The rate with the opposite sign."""
+    return LogDeterminantRate(depth * pairing(rho), chain.flow), rate.example
+
+
+@control(rate, breaks="balanced")
+def unbalanced_layers():
+    """Without balancedness: W_2 = I, W_1 = diag(2, 1)."""
+    return None, example(2, unit, diagonal, letters=singular_letters((1, 1), (2, 1)))

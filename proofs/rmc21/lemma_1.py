@@ -31,7 +31,9 @@ lemma_1 = Statement(
     ),
     claim=Conserved(unbalancedness, flow),
     scope="all orders, ranks, shapes, losses",
-    deviations=("stated on the interval of existence: for a loss that is unbounded below the flow may end (RMC21-fn4)",),
+    deviations=(
+        "stated on the interval of existence: for a loss that is unbounded below the flow may end (RMC21-fn4)",
+    ),
 )
 
 

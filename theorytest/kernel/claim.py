@@ -166,7 +166,11 @@ class DeterminantSignPreserved:
 
 @noun
 class LogDeterminantRate:
-    """Where the determinant of the end matrix is not 0: d/dt ln |det W| is the given scalar term."""
+    """Where the determinant of the end matrix is not 0: d/dt ln |det W| is the given scalar term.
+
+    Letters of the term that are no blocks (singular vectors, say) are what the statement's assumptions say of them at that
+    time; the letter named like the depth's symbol is the depth.
+    """
 
     rate: Term
     motion: Flow
@@ -213,7 +217,7 @@ class SingularValues:
 
 @noun
 class Monotone:
-    """A function of one variable is strictly increasing or strictly decreasing on [low, infinity) or [low, high]."""
+    """A function of one variable is defined and strictly increasing (decreasing) on [low, infinity) or [low, high]."""
 
     function: Scalar
     variable: str

@@ -531,24 +531,31 @@ def log_rate_goals(chain: MatrixChain) -> tuple[Identity, Identity]:
     )
 
 
-def _log_rate(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> MatrixChain:
-    """The common part of the two determinant rules: check the premises and the inner derivation."""
-    count(premises, 3)
-    parameterization, derivation = take(data, Parameterization, Derivation)
+def _log_rate(
+    context: Context, premises: tuple[Claim, ...], parameterization: Parameterization, derivation: Derivation, *more: Identity
+) -> MatrixChain:
+    """The common part of the two determinant rules: check the premises and the inner derivation.
+
+    The inner derivation may use the three facts about P^-1, the first premise, and the premises after the third; it must
+    show both `log_rate_goals`, and what more is asked.
+    """
+    if len(premises) < 3:
+        raise KernelError(f"needs at least 3 premises, given {len(premises)}")
     chain = matrix_chain(parameterization)
     body = parameterization.body
     assert isinstance(body, Chain)  # by matrix_chain
     if only(premises[0], Identity) != gram_power(chain):
         raise KernelError("the first premise must be W W^T = P P P^(L-2)")
-    if only(premises[1], SameSize) != SameSize(*(chain.end_sizes)):
+    if only(premises[1], SameSize) != SameSize(*chain.end_sizes):
         raise KernelError("the second premise must be that the end matrix is square")
     if only(premises[2], AtLeast) != AtLeast(body.count, 2):
         raise KernelError(f"the third premise must be {body.count} >= 2")
     inverse, known = inverse_hypotheses(chain)
-    if inverse.name in tensor_names(context.statement.assumptions):
-        raise KernelError(f"the letter {inverse.name} is taken by the statement")
-    found, _ = conclude(Context(_bare(context.statement), context.library), derivation, (*known, premises[0]))
-    for goal in log_rate_goals(chain):
+    if {inverse.name, chain.power.name} & tensor_names(context.statement):
+        raise KernelError(f"the letter {inverse.name} or {chain.power.name} is taken by the statement")
+    hypotheses = (*known, premises[0], *premises[3:])
+    found, _ = conclude(Context(_bare(context.statement), context.library), derivation, hypotheses)
+    for goal in (*log_rate_goals(chain), *more):
         if goal not in found:
             raise KernelError(f"the derivation does not show {goal.lhs} = {goal.rhs}")
     return chain
@@ -564,20 +571,26 @@ def log_determinant_bounded(context: Context, premises: tuple[Claim, ...], data:
     hence bounded on every compact part of it, so ln det P cannot tend to minus infinity there: det P, and with it det W,
     never becomes 0, and by continuity det W keeps its sign. (The loss gradient is continuous: the setting of every flow.)
     """
-    chain = _log_rate(context, premises, data)
-    return DeterminantSignPreserved(chain.flow)
+    parameterization, derivation = take(data, Parameterization, Derivation)
+    return DeterminantSignPreserved(_log_rate(context, premises, parameterization, derivation).flow)
 
 
 @rule("log-determinant-rate")
 def log_determinant_rate(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
-    """d/dt ln |det W| = -L <grad, P^-1 W> for a balanced square product: (det W)^2 = (det P)^L and Jacobi's formula."""
-    chain = _log_rate(context, premises, data)
-    body = chain.flow.parameterization.body
-    assert isinstance(body, Chain)  # by matrix_chain
-    inverse, _ = inverse_hypotheses(chain)
+    """d/dt ln |det W| = -L <grad, P^-1 W> for a balanced square product where det W is not 0: (det W)^2 = (det P)^L and
+    Jacobi's formula. Data: the parameterization, the inner derivation, and a term that it shows to equal <grad, P^-1 W>
+    (which does not itself speak of P^-1)."""
+    parameterization, derivation, target = take(data, Parameterization, Derivation, Term)
+    inverse, _ = inverse_hypotheses(matrix_chain(parameterization))
+    if inverse.name in tensor_names(target):
+        raise KernelError(f"the term may not speak of {inverse.name}")
+    chain = matrix_chain(parameterization)
     slope = (inverse["a", "_c"] * chain.end.rename({"a": "_c"})).sum("_c")
-    depth = Tensor(body.count, ())()
-    return LogDeterminantRate((depth * gradient_term(chain) * slope).sum("a", "b") * -1, chain.flow)
+    equal = Identity((gradient_term(chain) * slope).sum("a", "b"), target)
+    _log_rate(context, premises, parameterization, derivation, equal)
+    body = parameterization.body
+    assert isinstance(body, Chain)  # by matrix_chain
+    return LogDeterminantRate(Tensor(body.count, ())() * target * -1, chain.flow)
 
 
 # -- tensors of low multilinear rank -------------------------------------------------------------------------------------

@@ -63,6 +63,8 @@ def letters_at(flow: Flow, instance: Instance, members: Mapping[str, int]) -> tu
     sizes, blocks = dict(instance.sizes), dict(instance.blocks)
     model, focus = flow.parameterization, flow.focus
     values = model.values_at(focus, members, sizes, blocks, instance.gradient)
+    # A size such as the depth L may occur as a number in a term: its value is the instance's, not the witness's to choose.
+    values |= {name: Array((), (Fraction(size),)) for name, size in sizes.items() if type(size) is int}
     values |= {name: array for name, array in instance.letters if name not in values}
     values |= {name: Array((), (value,)) for name, value in instance.variables if name not in values}
     dims: dict[str, int] = {}
@@ -187,7 +189,10 @@ def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
         return next(filter(None, (_fails(part, statement, instance) for part in formula.claims)), "")
     if isinstance(formula, Identity | Inequality):
         if isinstance(formula.lhs, Term) and isinstance(formula.rhs, Term):
-            return _term_fails(formula, dict(instance.letters), {})
+            flow = motion_flow(statement.claim)
+            if flow is None:
+                return _term_fails(formula, dict(instance.letters), {})
+            return _term_fails(formula, *letters_at(flow, instance, dict(instance.members)))
         held = analysis.holds(formula, dict(instance.variables), PRECISION)
         return "" if held is True else ("it is false" if held is False else "undecided at this precision")
     raise KernelError(f"{type(formula).__name__} cannot be checked at an instance")
