@@ -24,6 +24,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "einsum",
         "tucker",
     ),
+    "initializations": ("balanced", "balanced_batch", "balanced_factors", "unbalanced"),
     "losses": (
         "Completion",
         "Entrywise",
@@ -40,6 +41,22 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "square",
     ),
     "model": ("Matrices", "Model"),
+    "quantities": (
+        "component_norms",
+        "determinant",
+        "gram_differences",
+        "inner",
+        "kronecker",
+        "mode_product",
+        "multilinear_rank",
+        "rational_root",
+        "slice_norms",
+        "squared_component_norms",
+        "squared_norms",
+        "squared_slice_norms",
+        "unbalancedness_magnitude",
+        "unfold",
+    ),
 }
 
 # Public name -> module that defines it.

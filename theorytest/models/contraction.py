@@ -76,7 +76,7 @@ class _Step:
     right: int
     order_left: tuple[int, ...]
     order_right: tuple[int, ...]
-    sizes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # batch, rows, joined, columns
+    sizes: tuple[tuple[int, ...], ...]  # of batch, rows, joined, columns
 
 
 def _to(values: Any, order: tuple[int, ...], shape: tuple[int, ...]) -> Any:
@@ -135,7 +135,7 @@ class Contraction:
             right,
             tuple(a.index(leg) for leg in (*batch, *rows, *joined)),
             tuple(b.index(leg) for leg in (*batch, *joined, *columns)),
-            tuple(tuple(dims[leg] for leg in names) for names in (batch, rows, joined, columns)),  # pyright: ignore[reportArgumentType]
+            tuple(tuple(dims[leg] for leg in names) for names in (batch, rows, joined, columns)),
         )
         return step, (*batch, *rows, *columns)
 

@@ -132,6 +132,21 @@ class Model:
                 found.append(Matrices(names, self.legs[names[0]][:-2]))
         return tuple(found)
 
+    @cached_property
+    def component_legs(self) -> tuple[str, ...]:
+        """Legs that join two or more blocks outside of products of matrices: ``r`` for CP, ``r[n]`` for Tucker.
+
+        Along the gradient flow the squared norms of the slices of any two blocks that share such a leg differ by a
+        constant (RMC21 Lemma 1, HKA24 Lemma 4.1). Deep matrix factorization has none: its law is about Gram matrices.
+        """
+        chained = {leg for chain in self.matrices for name in chain.names for leg in self.legs[name][-2:]}
+        legs = dict.fromkeys(leg for legs in self.legs.values() for leg in legs)
+        return tuple(leg for leg in legs if leg not in chained and len(self.holders(leg)) > 1)
+
+    def holders(self, leg: str) -> tuple[str, ...]:
+        """The blocks that have a leg, in the order of the definition."""
+        return tuple(name for name in self.concrete.blocks if leg in self.legs[name])
+
     # -- values and gradients -----------------------------------------------------------------------------------
 
     @cached_property
