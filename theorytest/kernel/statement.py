@@ -58,20 +58,20 @@ class Instance:
 class Statement:
     """A claim under assumptions.
 
-    id: the catalogue's, shared by all versions; label: unique, e.g. "RC20-Thm1/printed"; kind: theorem, lemma, ...;
+    label: unique, e.g. "RC20-Thm1/printed"; id: shared by all versions (the label unless given); kind: theorem, lemma, ...;
     example: an instance that meets all assumptions (against vacuity); expected: the status that a run must find, with
     a reason where it is not PROVED; deviations: every way in which the statement differs from its source, and why; scope: what
     "for all" ranges over, in words.
     """
 
-    id: str
     label: str
-    kind: str
     title: str
-    source: Source
-    assumptions: tuple[Assumption, ...]
     claim: Claim
-    scope: str
+    id: str = ""
+    kind: str = "lemma"
+    source: Source = Source("own work", "")
+    assumptions: tuple[Assumption, ...] = ()
+    scope: str = ""
     example: Instance | None = None
     expected: str = PROVED
     expected_reason: str = ""
@@ -81,6 +81,8 @@ class Statement:
         labels = [assumption.label for assumption in self.assumptions]
         if len(set(labels)) != len(labels):
             raise KernelError(f"{self.label}: two assumptions have the same label")
+        if not self.id:
+            object.__setattr__(self, "id", self.label)
 
     @property
     def digest(self) -> str:
