@@ -1,0 +1,1 @@
+"""The figures and tables of the papers, and runs on real data."""
