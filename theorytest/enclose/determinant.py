@@ -27,14 +27,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 
-from theorytest.enclose.flow import BUDGET, DONE, SINGULAR
+from theorytest.enclose.flow import BUDGET, DONE, SINGULAR, Trajectory, integrate
 from theorytest.enclose.taylor import exact
 from theorytest.errors import InputError
 
@@ -397,3 +398,75 @@ def determinant_flow(
         if worst <= context.mpf(10) ** -digits or aim >= digits + 2 or flow.status != DONE:
             return flow
         aim += max(2.0, 0.2 * digits)
+
+
+@dataclass(frozen=True)
+class DeterminantSign:
+    """det of a square end tensor at a time: sign +1 or -1, or None for inconclusive; log10 of its size; digits used."""
+
+    t: Fraction
+    sign: int | None
+    log10: float
+    digits: int
+
+
+def determinant_signs(
+    model: Any,
+    loss: Any,
+    theta0: Mapping[str, Any],
+    times: Sequence[Any],
+    *,
+    digits: int = 30,
+    max_digits: int = 200,
+    max_steps: int = 100_000,
+) -> list[DeterminantSign]:
+    """Signs of det W along any flow with a square end matrix, by Taylor integration with as many digits as it takes.
+
+    A sign counts only where the determinant exceeds its error, which follows from the error estimate of the parameters
+    by monotony (every product and sum with absolute values). Where it does not, log |det W| is extrapolated from the
+    times at which it was known, and the flow is computed again with that many digits, up to ``max_digits``; beyond, and
+    where the integration stopped, the sign is None: inconclusive.
+
+    Not rigorous: it rests on the error estimate of the trajectory.
+    """
+    if len(model.shape) != 2 or model.shape[0] != model.shape[1]:
+        raise InputError(f"given a model with an end tensor of shape {model.shape}, needed a square matrix")
+    asked = [exact(t) for t in times]
+    if not asked or min(asked) < 0:
+        raise InputError(f"given the times {[str(t) for t in asked]}, needed at least one time >= 0")
+    while True:
+        flow = integrate(model, loss, theta0, max(asked), digits=digits, times=asked, max_steps=max_steps)
+        found = [_sign_at(flow, t) for t in asked]
+        if flow.status != DONE or all(sign.sign is not None for sign in found) or digits >= max_digits:
+            return found
+        known = sorted((s.t, -s.log10) for s in found if s.sign is not None)
+        need = 2.0 * digits
+        if len(known) > 1 and known[-1][0] > known[0][0]:
+            (t0, before), (t1, after) = known[-2:]
+            need = after + max(0.0, after - before) / float(t1 - t0) * float(max(asked) - t1) + 15
+        digits = min(max_digits, max(math.ceil(need), digits + 10))
+
+
+def _sign_at(flow: Trajectory, t: Fraction) -> DeterminantSign:
+    from theorytest.kernel.parameterization import Array
+
+    if t > flow.reached:
+        return DeterminantSign(t, None, math.nan, flow.digits)
+    blocks, e = flow.rational(t), flow.error(t)
+    sizes = {name: Array(a.shape, tuple(abs(x) for x in a.entries)) for name, a in blocks.items()}
+    wider = {name: Array(a.shape, tuple(x + e for x in a.entries)) for name, a in sizes.items()}
+    W, small, large = (flow.model.end_tensor(b) for b in (blocks, sizes, wider))
+    n = W.shape[0]
+    known = [abs(x) for x in W.entries]
+    reach = [x + b - a for x, a, b in zip(known, small.entries, large.entries, strict=True)]
+    value, error = Fraction(0), Fraction(0)
+    for order in permutations(range(n)):
+        places = [i * n + k for i, k in enumerate(order)]
+        odd = sum(order[i] > order[j] for i in range(n) for j in range(i + 1, n)) % 2
+        value += (-1) ** odd * math.prod((W.entries[p] for p in places), start=Fraction(1))
+        error += math.prod((reach[p] for p in places), start=Fraction(1))
+        error -= math.prod((known[p] for p in places), start=Fraction(1))
+    size = max(abs(value), error)
+    log10 = math.log10(size.numerator) - math.log10(size.denominator) if size else -math.inf
+    sign = None if abs(value) <= error else (1 if value > 0 else -1)
+    return DeterminantSign(t, sign, log10, flow.digits)

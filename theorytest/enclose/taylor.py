@@ -20,6 +20,8 @@ from fractions import Fraction
 from operator import mul
 from typing import Any
 
+import numpy as np
+
 from theorytest.errors import InputError
 
 FLINT_BITS = 400  # measured: from here on a product of FLINT integers is faster than one of Python integers
@@ -139,6 +141,8 @@ class Traced:
         )
 
     def __add__(self, other: Any) -> Traced:
+        if isinstance(other, np.ndarray):
+            return NotImplemented  # entry by entry, by numpy
         other = self._other(other)
         return Traced(
             self.tape,
@@ -156,12 +160,18 @@ class Traced:
         return self
 
     def __sub__(self, other: Any) -> Traced:
+        if isinstance(other, np.ndarray):
+            return NotImplemented  # entry by entry, by numpy
         return self + -self._other(other)
 
     def __rsub__(self, other: Any) -> Traced:
+        if isinstance(other, np.ndarray):
+            return NotImplemented  # entry by entry, by numpy
         return self._other(other) + -self
 
     def __mul__(self, other: Any) -> Traced:
+        if isinstance(other, np.ndarray):
+            return NotImplemented  # entry by entry, by numpy
         left, a = self._factor()
         right, b = self._other(other)._factor()
         if a is None:
@@ -173,6 +183,8 @@ class Traced:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Traced:
+        if isinstance(other, np.ndarray):
+            return NotImplemented  # entry by entry, by numpy
         divisor = self._other(other)
         if divisor.linear or divisor.products or not divisor.constant:
             raise InputError(
