@@ -144,7 +144,7 @@ def _polynomial(piece: tuple[Fraction, ...], z: Any) -> Any:
     made: Any = None
     for value in reversed(piece):
         if made is not None:
-            made = made * z
+            made = z * made  # the array first: a number of a foreign type need not know arrays
         if value:
             made = constant(value, one) if made is None else made + constant(value, one)
     if made is None:
