@@ -511,7 +511,7 @@ def _square_norm(matrix: Matrix) -> Scalar:
     return a**2 + b**2 + c**2 + d**2
 
 
-def _defining(claim: SingularValues) -> tuple[Formula, ...]:
+def defining(claim: SingularValues) -> tuple[Formula, ...]:
     """The formulas that make p and q the singular values of W: 0 <= q <= p, and p^2 and q^2 are the eigenvalues of
     W^T W, by its trace and its determinant."""
     (a, b), (c, d) = claim.matrix
@@ -531,7 +531,7 @@ def singular_values(context: Context, premises: tuple[Claim, ...], data: tuple[A
     count(premises, 4)
     wheres = tuple(map(_where, premises))
     (goal,) = take(data, SingularValues)
-    for where, formula in zip(wheres, _defining(goal), strict=True):
+    for where, formula in zip(wheres, defining(goal), strict=True):
         if where.claim != formula:
             raise KernelError(f"a premise must read {_text(formula)}")
     return Where(_join(wheres), goal)
@@ -592,7 +592,7 @@ def holds(claim: Claim, values: Mapping[str, Fraction], bits: int) -> bool | Non
             met = _both(holds(condition, values, bits) for condition in conditions)
             return True if met is False else holds(inner, values, bits) if met else None
         case SingularValues():
-            return holds(All(_defining(claim)), values, bits)
+            return holds(All(defining(claim)), values, bits)
         case _:
             with precision(bits):
                 return _formula_holds(claim, values)
@@ -623,7 +623,7 @@ def violation(claim: Claim, values: Mapping[str, Fraction], data: tuple[Any, ...
                 parts += (Inequality(here, "<=" if claim.top_attained else "<", Number(claim.top)),)
         case SingularValues():
             take(data)
-            parts = _defining(claim)
+            parts = defining(claim)
         case _:
             take(data)
             sides(claim)

@@ -136,29 +136,31 @@ def certifies(
     ``gap(k)`` is right minus left side of inequality k and whether it is strict; ``equation(k)`` is left minus right
     side of equation k; both raise where k is not one.
 
-    Where the scale is positive, a nonnegative right side gives goal >= 0 and one that vanishes gives goal = 0; where
-    the scale is only nonnegative, a positive right side still gives goal > 0.
-    """
+    Why this is enough, at any point. Scale positive: a right side that is not negative gives goal >= 0, one that
+    vanishes gives goal = 0. Scale not negative: a positive right side gives goal > 0; one with a positive multiple of
+    goal^2 gives goal >= 0, since it would be positive, and the left side not, if the goal were negative."""
 
-    def weigh(summands: Sequence[Summand]) -> tuple[fmpq_mpoly, bool]:
-        total, positive = ring.constant(0), False
+    def weigh(summands: Sequence[Summand]) -> tuple[fmpq_mpoly, bool, bool]:
+        """The sum; whether it is positive; whether it is positive where the goal is not 0."""
+        total, positive, unless = ring.constant(0), False, False
         for summand in summands:
             if summand.weight < 0:
                 raise KernelError(f"a weight must not be negative, given {summand.weight}")
             square = ring.polynomial(summand.square)
             factors = [gap(k) for k in summand.factors]
             total = total + _product((f for f, _ in factors), square * square * ring.constant(summand.weight))
-            nonzero = square.is_constant() and not square.is_zero() and summand.weight > 0
-            positive = positive or (nonzero and all(strict for _, strict in factors))
-        return total, positive
+            if summand.weight and all(strict for _, strict in factors):
+                positive = positive or (square.is_constant() and not square.is_zero())
+                unless = unless or square == goal
+        return total, positive, positive or unless
 
-    scale, scaled = weigh(certificate.scale)
-    total, positive = weigh(certificate.summands)
+    scale, scaled, _ = weigh(certificate.scale)
+    total, positive, unless = weigh(certificate.summands)
     if relation == "=" and certificate.summands:
         raise KernelError("an identity is proved by multiples of equations alone")
     if relation == "<" and not positive:
         raise KernelError("a strict inequality needs a positive summand")
-    if relation != "<" and not scaled:
+    if (relation == "=" and not scaled) or (relation == "<=" and not scaled and not unless):
         raise KernelError("the scale must be positive")
     for multiple in certificate.multiples:
         place = multiple.equation
