@@ -118,6 +118,15 @@ def test_unbalanced_layers(model: Model, magnitude: Any):
     assert sum(x * x for x in moved[0].entries) == F(magnitude) ** 2  # rank one: also the spectral norm
 
 
+def test_either_outer_layer_may_be_the_unbalanced_one():
+    model = deep_matrix_factorization(2, 2, depth=3)
+    moved: set[tuple[str, str]] = set()
+    for seed in range(8):
+        differences = gram_differences(model, unbalanced(model, seed=seed, magnitude=1))
+        moved |= {names for names, d in differences.items() if any(d.entries)}
+    assert moved == {("W[3]", "W[2]"), ("W[2]", "W[1]")}
+
+
 def test_scale_is_exact_and_small_scales_work():
     model = NORM["deep Tucker"]
     one, small = balanced(model, seed=4), balanced(model, seed=4, scale="1/100000000000000000000")

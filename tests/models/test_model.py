@@ -477,3 +477,14 @@ def test_entering_exact_numbers():
     for bad, match in (([[1], [1, 2]], "ragged"), ([float("nan")], "rational"), (["x"], "rational")):
         with pytest.raises(InputError, match=match):
             array(bad)
+
+
+def test_public_names_are_there():
+    import theorytest.models as room
+
+    for name, module in room._PUBLIC.items():
+        assert getattr(room, name).__module__ == module or name.isupper()
+        assert name in dir(room) and name in room.__all__
+    with pytest.raises(AttributeError, match="no attribute 'no_such_model'"):
+        _ = room.no_such_model
+    assert repr(cp((2, 3), rank=1)) == "Model('CP factorization', {'N': 2, 'R': 1, 'd': (2, 3)})"

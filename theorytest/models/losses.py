@@ -106,13 +106,11 @@ class Entrywise:
                 made[place] = _select(pieces, self.breaks, entry)
             return made
         bounds = [float(point) for point in self.breaks]
-        # Each piece is evaluated on its own interval only, so that none overflows where it is not used.
+        # Each piece is evaluated on its own interval only, so that none overflows where it is not used. A nan stays nan.
         made = _polynomial(pieces[0], z.clip(max=bounds[0]))
         for place, piece in enumerate(pieces[1:]):
             upper = bounds[place + 1] if place + 1 < len(bounds) else None
-            here = _polynomial(piece, z.clip(bounds[place], upper))
-            inside = ~(z < bounds[place])  # also where z is nan, which must not be lost
-            made = _where(inside, here, made)
+            made = _where(z >= bounds[place], _polynomial(piece, z.clip(bounds[place], upper)), made)
         return made
 
 
