@@ -106,7 +106,7 @@ class Entrywise:
                 made[place] = _select(pieces, self.breaks, entry)
             return made
         bounds = [float(point) for point in self.breaks]
-        # Each piece is evaluated on its own interval only, so that none overflows where it is not used. A nan stays nan.
+        # Each piece is evaluated on its own interval only, so that none overflows where it is not used. Nan stays.
         made = _polynomial(pieces[0], z.clip(max=bounds[0]))
         for place, piece in enumerate(pieces[1:]):
             upper = bounds[place + 1] if place + 1 < len(bounds) else None
