@@ -20,6 +20,7 @@ _MODULES: dict[str, str] = {
     "theorytest.kernel.statement": "Assumption Certificate Instance Source Statement Verdict Witness",
     "theorytest.kernel.terms": "Tensor Term constant identity zero",
     "theorytest.models.factorizations": "CP DEEP_CP DEEP_MATRIX DEEP_TUCKER TUCKER",
+    "theorytest.verification": "RunResult verify",
 }
 _PUBLIC: dict[str, str] = {name: module for module, names in _MODULES.items() for name in names.split()}
 

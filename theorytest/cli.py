@@ -1,0 +1,294 @@
+"""The command line. Exit codes: 0 all as expected; 1 a status differs from the expected one, or a step failed; 2 wrong
+usage or bad input, in one line.
+
+Heavy modules are imported inside the commands that need them: `recheck` runs where only the kernel can be imported.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from theorytest import __version__, record, report
+from theorytest.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COLOURS: dict[str, dict[str, Any]] = {
+    "": {},
+    "good": {"fg": "green"},
+    "bad": {"fg": "red", "bold": True},
+    "open": {"fg": "yellow"},
+    "seen": {"fg": "cyan"},
+    "dim": {"dim": True},
+    "bold": {"bold": True},
+}
+FOLDER = ".theorytest"
+
+
+def show(lines: Iterable[report.Line]) -> None:
+    """Print styled lines; click drops the styles where standard output is no terminal."""
+    colour = False if os.environ.get("NO_COLOR") else None
+    for line in lines:
+        click.echo("".join(click.style(text, **COLOURS[style]) for text, style in line).rstrip(), color=colour)
+
+
+def width() -> int:
+    """Columns of the terminal; a fixed number in a log."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else report.LOG_WIDTH
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--json FILE`` on every command."""
+    return click.option(
+        "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the result as JSON to FILE."
+    )(command)
+
+
+def save(json_file: Path | None, data: Any) -> None:
+    """Write a machine-readable result where one is asked for."""
+    if json_file is not None:
+        record.write(json_file, data)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="theorytest %(version)s")
+def cli() -> None:
+    """Check deep-learning theory by machine: derive it, certify it, try to break it."""
+
+
+# -- verify ----------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--profile", default="quick", show_default=True, help="quick or full: how much evidence is gathered.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda: where batched runs go.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of all random instances.")
+@click.option("--workers", "-n", type=int, help="Number of processes.  [default: one per core, at most 4]")
+@json_option
+def verify(
+    paths: Sequence[str], profile: str, device: str, seed: int, workers: int | None, json_file: Path | None
+) -> int:
+    """Check every statement and control of proof files or folders (default: proofs)."""
+    from theorytest.verification import verify as run
+
+    if workers is None:
+        workers = max(
+            1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        )
+    if json_file is not None and json_file.is_dir():
+        raise InputError(f"{json_file} is a folder; --json needs the name of a file")
+    with progress() as step:
+        result = run(
+            list(paths), profile=profile, seed=seed, device=device, workers=workers, progress=step, folder=FOLDER
+        )
+    save(json_file, result.record)
+    show([*report.table(result.record, width=width()), *report.footer(result.record, result.path)])
+    return result.exit_code
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int, int, str], None] | None]:
+    """A progress bar on a terminal; nothing in a log."""
+    if not (sys.stderr.isatty() and sys.stdout.isatty()):
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("checking"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.description}", markup=True),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("loading proof files", total=None)
+
+        def step(done: int, total: int, label: str) -> None:
+            bar.update(task, completed=done, total=total, description=label.replace("[", r"\["))
+
+        yield step
+
+
+# -- recheck ---------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("file", metavar="RECORD.json", type=click.Path(path_type=Path))
+@json_option
+def recheck(file: Path, json_file: Path | None) -> int:
+    """Check the statements and certificates of a record again, with the kernel alone."""
+    made = record.read(file)
+    from theorytest.kernel.check import recheck as check_again
+
+    start = time.perf_counter()
+    found = check_again(made)
+    seconds = time.perf_counter() - start
+    controls = sum(len(e.get("controls", [])) for e in made["statements"] if isinstance(e, dict))
+    counts = f"{len(made['statements'])} statements, {controls} controls"
+    kernel = record.kernel_identity()["digest"]
+    save(json_file, {"ok": not found, "problems": found, "kernel": kernel, "seconds": round(seconds, 3)})
+    by = f"kernel {kernel[:6]} alone, {seconds:.1f} s"
+    if not found:
+        show([((f"{file}: {counts}: every certificate holds ({by})", "good"),)])
+        return 0
+    show([((f"{file}: {counts}: {len(found)} do not hold ({by})", "bad"),)])
+    show([((f"  {text}", "bad"),) for text in found])
+    return 1
+
+
+# -- explain ---------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("label", required=False)
+@click.option("--path", "paths", multiple=True, help="Proof file or folder (default: proofs); may be repeated.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of the search for witnesses.")
+@click.option("--as-test", is_flag=True, help="Print a standalone test that needs the kernel only.")
+@click.option("--findings", is_flag=True, help="Show the controls that survive.")
+@json_option
+def explain(
+    label: str | None, paths: Sequence[str], seed: int, as_test: bool, findings: bool, json_file: Path | None
+) -> int:
+    """Show the derivation of LABEL step by step, what it rests on, and its controls."""
+    from theorytest.explain import explain as check
+    from theorytest.explain import standalone_test
+
+    if label is None and not findings:
+        raise InputError("name a statement (theorytest explain LABEL), or ask for --findings")
+    made = check(label, list(paths) or None, seed=seed)
+    if as_test:
+        if label is None:
+            raise InputError("--as-test needs the label of one statement")
+        save(json_file, made)
+        click.echo(standalone_test(made, label), nl=False)
+        return 0
+    if findings:
+        survivors = [c for c in record.controls(made) if c["outcome"] != "REFUTED"]
+        save(json_file, survivors)
+        show([((f"{len(survivors)} controls survive", "bold"),)])
+        for control in survivors:
+            show([((control["label"], "dim"),), *report.control_lines(control, width=width())])
+        return 0
+    (entry,) = [e for e in made["statements"] if e["label"] == made["asked"]]
+    save(json_file, entry)
+    show(report.explanation(entry, width=width()))
+    return int(any(text.partition(" ")[0] == entry["label"] for text in record.problems(made)))
+
+
+# -- diff ------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("run1")
+@click.argument("run2")
+@json_option
+def diff(run1: str, run2: str, json_file: Path | None) -> int:
+    """Show which verdicts differ between two runs (numbers or record files), and why."""
+    old, new = (record.read(_record_file(name)) for name in (run1, run2))
+    try:
+        found = record.compare(old, new)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"one of {run1}, {run2} is not a complete record: {error} is missing") from error
+    save(json_file, [{"label": d.label, "before": d.before, "after": d.after, "why": d.why} for d in found])
+    if not found:
+        same = record.dumps(record.deterministic(old)) == record.dumps(record.deterministic(new))
+        show(
+            [
+                (
+                    (
+                        "no verdict differs"
+                        + (", and certificates and evidence are the same byte for byte" if same else ""),
+                        "",
+                    ),
+                )
+            ]
+        )
+        return 0
+    wide = max(len(d.label) for d in found)
+    for d in found:
+        style = "bad" if record.strength(d.after) < record.strength(d.before) else "good"
+        show(
+            [
+                (
+                    (d.label.ljust(wide), "bold"),
+                    (f"  {d.before or '-'} -> {d.after or '-'}", style),
+                    (f"  {d.why}", "dim"),
+                )
+            ]
+        )
+    return 1
+
+
+def _record_file(name: str) -> Path:
+    folder = Path(FOLDER)
+    if not name.isdigit():
+        return Path(name)
+    path = folder / f"{int(name):04d}.json"
+    if path.is_file():
+        return path
+    known = sorted(p.stem for p in folder.glob("*.json") if p.stem.isdigit())
+    there = f"the finished runs are {known[0]} to {known[-1]}" if known else "no run has finished here"
+    raise InputError(f"run {name} has no record in {folder}: {there}")
+
+
+# -- new -------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("name")
+@json_option
+def new(name: str, json_file: Path | None) -> int:
+    """Start a project of one's own: one statement, one control, a CI file."""
+    from theorytest.project import create
+
+    files = create(name)
+    save(json_file, {"name": name, "files": [str(f) for f in files]})
+    show([((f"made {file}", ""),) for file in files])
+    show([((f"next: cd {name} && theorytest verify", "bold"),)])
+    return 0
+
+
+# -- errors ----------------------------------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point: runs a command, turns errors that a user can put right into one line and exit code 2."""
+    try:
+        code = cli.main(arguments, prog_name="theorytest", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
+    except click.ClickException as error:
+        code = fail(error.format_message())
+    except InputError as error:
+        code = fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("theorytest: interrupted; verdicts found so far are in .theorytest/ledger.sqlite", err=True)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def fail(message: str) -> int:
+    """One line on standard error; exit code 2."""
+    click.echo(f"theorytest: {record.one_line(message, 1000)}", err=True)
+    return 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,375 @@
+"""The record of a run: put together from what each check returned, written, read, compared.
+
+Plain JSON data and the standard library only: a pytest controller and `theorytest diff` read records without importing
+what made them. The one thing decided here is what follows from verdicts that the kernel has given: whether evidence
+supports a statement without a proof, how many assumptions a proof hangs on, and what differs from what was expected.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from theorytest import __version__
+from theorytest.errors import InputError
+
+SCHEMA = 1
+NOT_SELECTED = "not selected in this run"
+PACKAGES = ("python-flint", "sympy", "mpmath", "numpy", "torch", "hypothesis", "z3-solver", "cvc5", "tensorly")
+
+Record = dict[str, Any]
+Fragment = dict[str, Any]  # what one check returned: part, order, label, parent, entry, left_out, ...
+
+
+# -- what a run ran on -----------------------------------------------------------------------------------------------
+
+
+@cache
+def kernel_identity() -> dict[str, Any]:
+    """Digest and number of lines of the kernel's source, the code that a verdict trusts."""
+    files = sorted((Path(__file__).parent / "kernel").glob("*.py"))
+    seen, lines = hashlib.sha256(), 0
+    for file in files:
+        text = file.read_bytes()
+        seen.update(f"{file.name}\0{len(text)}\0".encode() + text)
+        lines += text.count(b"\n")
+    return {"digest": seen.hexdigest(), "lines": lines}
+
+
+def versions() -> dict[str, str]:
+    """Versions of what producers and the kernel use, without importing any of it."""
+    found: dict[str, str] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def now() -> str:
+    """The time, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def environment(*, profile: str, seed: int, device: str, workers: int) -> dict[str, Any]:
+    """Everything that a run depends on: versions, kernel, machine, and what was asked."""
+    return {
+        "theorytest": __version__,
+        "kernel": kernel_identity(),
+        "python": platform.python_version(),
+        "versions": versions(),
+        "machine": {
+            "system": platform.system(),
+            "release": platform.release(),
+            "architecture": platform.machine(),
+            "cpus": os.cpu_count() or 1,
+        },
+        "profile": profile,
+        "seed": seed,
+        "device": device,
+        "workers": workers,
+        "started": now(),
+    }
+
+
+# -- putting a record together ---------------------------------------------------------------------------------------
+
+
+def assemble(fragments: Iterable[Fragment], *, run: int, environment: Mapping[str, Any]) -> Record:
+    """The record of a run from what its checks returned, in whatever order they came.
+
+    Statements stand in the order of their files, except that what is cited comes before what cites it.
+    """
+    entries: dict[str, Fragment] = {}
+    parts: dict[tuple[str, str], list[Fragment]] = {}
+    left_out: list[tuple[list[int], dict[str, str]]] = []
+    for fragment in sorted(fragments, key=lambda f: (f["order"], f["label"])):
+        if fragment.get("left_out"):
+            left_out.append((fragment["order"], {"label": fragment["label"], "reason": fragment["left_out"]}))
+        if fragment["part"] == "statement":
+            held = entries.get(fragment["label"])
+            if held is None or held["entry"]["reason"] == NOT_SELECTED:
+                entries[fragment["label"]] = fragment
+        elif fragment["entry"] is not None:
+            parts.setdefault((fragment["part"], fragment["parent"]), []).append(fragment)
+            entries.setdefault(fragment["parent"], {**fragment["parent_fragment"], "cites": []})
+    statements: list[dict[str, Any]] = []
+    for label in _cited_first(entries):
+        entry = dict(entries[label]["entry"])
+        entry["controls"] = [f["entry"] for f in parts.get(("control", label), [])]
+        entry["evidence"] = [f["entry"] for f in parts.get(("evidence", label), [])]
+        entry["status"] = _status(entry)
+        statements.append(entry)
+    given = {e["label"]: e for e in statements}
+    for entry in statements:
+        entry["given"] = sorted(_assumed(entry["label"], given, set()))
+    unique = {item["label"]: item for _, item in sorted(left_out, key=lambda pair: (pair[0], pair[1]["label"]))}
+    return {
+        "schema": SCHEMA,
+        "run": run,
+        "environment": dict(environment),
+        "statements": statements,
+        "left_out": list(unique.values()),
+    }
+
+
+def _cited_first(entries: Mapping[str, Fragment]) -> list[str]:
+    done: dict[str, None] = {}
+
+    def visit(label: str, open_: frozenset[str]) -> None:
+        if label in done or label in open_ or label not in entries:
+            return
+        for cited in entries[label]["cites"]:
+            visit(cited, open_ | {label})
+        done[label] = None
+
+    for label in entries:
+        visit(label, frozenset())
+    return list(done)
+
+
+def _status(entry: Mapping[str, Any]) -> str:
+    """Without a certificate that the kernel accepted, evidence that holds supports; nothing else changes a status."""
+    status = str(entry["status"])
+    if status != "UNDECIDED" or entry["certificates"] or entry["reason"]:
+        return status
+    held = [e for e in entry["evidence"] if e["holds"] is True and e["instances"]]
+    if not held or any(e["holds"] is False for e in entry["evidence"]):
+        return status
+    return "DEFINED" if entry["kind"] == "definition" else "SUPPORTED"
+
+
+def _assumed(label: str, entries: Mapping[str, Mapping[str, Any]], seen: set[str]) -> set[str]:
+    """All that an entry hangs on and that nobody here has checked, over all ancestors."""
+    found: set[str] = set()
+    for rest in entries[label]["rests_on"]:
+        if rest["what"] in ("citation", "oracle"):
+            found.add(rest["ref"])
+        elif rest["what"] == "statement" and rest["ref"] in entries and rest["ref"] not in seen:
+            seen.add(rest["ref"])
+            if entries[rest["ref"]]["status"] == "ASSUMED":
+                found.add(rest["ref"])
+            found |= _assumed(rest["ref"], entries, seen)
+    return found
+
+
+# -- reading a record ------------------------------------------------------------------------------------------------
+
+
+def problems(record: Mapping[str, Any]) -> list[str]:
+    """What is not as expected, one line each; empty where a run has succeeded."""
+    found: list[str] = []
+    missing = {item["label"] for item in record.get("left_out", [])}
+    for entry in record["statements"]:
+        label = entry["label"]
+        if entry["status"] != entry["expected"] and entry["reason"] != NOT_SELECTED and label not in missing:
+            why = f": {entry['reason']}" if entry["reason"] else ""
+            found.append(f"{label} is {entry['status']}, expected {entry['expected']}{why}")
+        for control in entry["controls"]:
+            if control["outcome"] != control["expected"] and control["label"] not in missing:
+                why = f": {control['reason']}" if control["reason"] else ""
+                found.append(f"control {control['label']} is {control['outcome']}, expected {control['expected']}{why}")
+        for piece in entry["evidence"]:
+            if piece["error"]:
+                found.append(f"evidence {label}/{piece['name']} failed: {piece['error']}")
+            elif piece["holds"] is False and entry["status"] != "REFUTED":
+                status = "" if entry["reason"] == NOT_SELECTED else f", which is {entry['status']}"
+                found.append(f"evidence {label}/{piece['name']} contradicts {label}{status}: {piece['detail']}")
+    return found
+
+
+def strength(verdict: str) -> int:
+    """How much a verdict says: what is proved says most, what is missing says nothing."""
+    order = ("", "UNDECIDED", "finding", "ASSUMED", "SUPPORTED", "DEFINED", "CERTIFIED", "PROVED", "REFUTED")
+    return order.index(verdict) if verdict in order else 0
+
+
+def controls(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """All controls of a record."""
+    for entry in record["statements"]:
+        yield from entry["controls"]
+
+
+def deterministic(value: Any, *, top: bool = True) -> Any:
+    """What two runs with the same seed share byte for byte: all but run number, environment and times."""
+    if isinstance(value, dict):
+        gone = {"seconds", "run", "environment"} if top else {"seconds"}
+        return {key: deterministic(item, top=False) for key, item in value.items() if key not in gone}
+    if isinstance(value, list):
+        return [deterministic(item, top=False) for item in value]
+    return value
+
+
+def shape_of(fragment: Fragment) -> str:
+    """The shape that a verdict or piece of evidence is about: sizes of a witness, else the scope in words."""
+    entry = fragment["entry"]
+    if fragment["part"] == "evidence":
+        numbers = entry["numbers"]
+        shapes = next((numbers[k] for k in ("shapes", "shape", "sizes", "dims") if k in numbers), entry["detail"])
+        return shapes if isinstance(shapes, str) else dumps(shapes).strip()
+    certificates = entry["certificates"] if fragment["part"] == "statement" else [entry["certificate"]]
+    for certificate in certificates:
+        if certificate is not None and certificate["kind"] == "witness":
+            instance = certificate["payload"]["instance"]
+            shapes = {name: array["shape"] for name, array in (*instance["blocks"], *instance["letters"])}
+            return dumps(shapes or dict(instance["variables"])).strip()
+    return str(entry.get("scope", ""))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A verdict that two runs disagree about (``before`` or ``after`` is "" where a run has none), and why."""
+
+    label: str
+    before: str
+    after: str
+    why: str
+
+
+def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
+    """The verdicts (of statements and controls) that differ between two records, in the order of the new one."""
+    before, after = dict(_verdicts(old)), dict(_verdicts(new))
+    found: list[Difference] = []
+    for label in [*after, *(name for name in before if name not in after)]:
+        first, second = before.get(label), after.get(label)
+        if first is None or second is None:
+            there = first or second
+            assert there is not None
+            why = "new" if first is None else "no longer checked"
+            found.append(Difference(label, (first or {}).get("verdict", ""), (second or {}).get("verdict", ""), why))
+        elif first["verdict"] != second["verdict"]:
+            found.append(Difference(label, first["verdict"], second["verdict"], _why(first, second, old, new)))
+    return found
+
+
+def _verdicts(record: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for entry in record["statements"]:
+        if entry["reason"] != NOT_SELECTED:
+            names = [c["digest"] for c in entry["certificates"]]
+            yield entry["label"], {"verdict": entry["status"], "certificates": names, **_pick(entry)}
+        for control in entry["controls"]:
+            names = [control["certificate"]["digest"]] if control["certificate"] else []
+            yield control["label"], {"verdict": control["outcome"], "certificates": names, **_pick(control)}
+
+
+def _pick(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"digest": entry["digest"], "reason": entry["reason"], "rests_on": entry.get("rests_on", [])}
+
+
+def _why(first: Mapping[str, Any], second: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    causes: list[str] = []
+    if first["digest"] != second["digest"]:
+        causes.append("the statement changed")
+    elif first["certificates"] != second["certificates"]:
+        causes.append("the certificate changed")
+    there, here = old["environment"], new["environment"]
+    if there["kernel"]["digest"] != here["kernel"]["digest"]:
+        causes.append("the kernel changed")
+    for name in sorted({*there["versions"], *here["versions"]}):
+        then, now_ = there["versions"].get(name, "none"), here["versions"].get(name, "none")
+        if then != now_:
+            causes.append(f"{name} {then} -> {now_}")
+    causes += [f"{key} {there[key]} -> {here[key]}" for key in ("profile", "seed", "device") if there[key] != here[key]]
+    if second["reason"]:
+        causes.append(second["reason"])
+    return "; ".join(causes) or "no cause is recorded"
+
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+
+def dumps(record: Any) -> str:
+    """The text of a record: one value has one text."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def write(path: Path, data: Any, *, replace: bool = True) -> None:
+    """Write JSON to a file at once: a reader, or a kill at any moment, never sees half of it.
+
+    Raises `InputError` where the file cannot be written, `FileExistsError` where it exists and ``replace`` is False.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(data if isinstance(data, str) else dumps(data))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        if replace:
+            os.replace(temporary, path)
+            temporary = None
+        else:
+            os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; name a file in a folder that can be written"
+        ) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def read(path: Path) -> Record:
+    """Read a record; raise `InputError`, in one line, where the file is not one."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not UTF-8 text: a record that `theorytest verify --json` wrote is needed"
+        ) from error
+    try:
+        data = json.loads(text, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise InputError(f"{path} is nested too deeply to be a record") from error
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}:{error.lineno}: not JSON ({error.msg}); a record of `theorytest verify --json` is needed"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); a record of `theorytest verify --json` is needed") from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA or not isinstance(data.get("statements"), list):
+        raise InputError(f"{path} is not a record of theorytest: needed an object with schema {SCHEMA} and statements")
+    return data
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number that a record can hold")
+
+
+def one_line(text: str, limit: int = 400) -> str:
+    """Text on one line, shortened where it is long."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+
+
+def close_matches(name: str, names: Sequence[str]) -> str:
+    """ " (did you mean a, b?)" for the nearest names, or nothing."""
+    from difflib import get_close_matches
+
+    folded = {n.casefold(): n for n in names}
+    near = [folded[n] for n in get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)]
+    near += [n for n in names if name.casefold() in n.casefold() and n not in near][: 3 - len(near)]
+    return f" (did you mean {', '.join(near)}?)" if near else ""

@@ -1,0 +1,610 @@
+"""The main job: run every proof, control and piece of evidence of some proof files, and have the kernel decide.
+
+`verify` loads proof files, runs each check (in this process, or in several), writes every verdict to the ledger as
+soon as it is there, and returns the record. A check is one statement, one control or one piece of evidence; it depends
+on nothing but the files and the run's profile, seed and device, so that one worker and several find the same, byte for
+byte.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theorytest import loader, record
+from theorytest.errors import InputError
+
+if TYPE_CHECKING:
+    from theorytest.authoring import Certified, Control, Evidence, Proof, Run
+    from theorytest.kernel.statement import Certificate, Derivation, Statement, Verdict
+
+PROFILES = ("quick", "full")
+DEVICES = ("cpu", "cuda")
+EXTRAS = {
+    "tensorly": "data",
+    "sklearn": "data",
+    "z3": "smt",
+    "cvc5": "smt",
+    "jinja2": "notes",
+    "pypandoc": "notes",
+    "matplotlib": "plots",
+    "scipy": "peers",
+    "heyoka": "peers",
+    "diffrax": "peers",
+    "torchode": "peers",
+    "torchdiffeq": "peers",
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One check: part ("statement", "control", "evidence"), its label, and the file that states it."""
+
+    part: str
+    label: str
+    file: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its record, the file that holds it, and what is not as expected."""
+
+    record: record.Record
+    path: Path | None
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every status is the expected one."""
+        return not self.problems
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all is as expected, else 1."""
+        return int(not self.ok)
+
+
+def items(library: loader.Library, profile: str) -> list[Item]:
+    """The checks of a library's selected statements, in order; evidence of the full profile only for a full run."""
+    found: list[Item] = []
+    for entry in library.entries.values():
+        if not entry.selected:
+            continue
+        label = entry.statement.label
+        found.append(Item("statement", label, entry.file))
+        found += [Item("control", c.statement.label, entry.file) for c in entry.controls]
+        wanted = [e for e in entry.evidence if profile == "full" or e.profile == "quick"]
+        found += [Item("evidence", f"{label}/{e.name}", entry.file) for e in wanted]
+    return found
+
+
+def missing_extra(error: BaseException) -> str:
+    """Why a check is left out, where an error (or its cause) is an extra that is not installed; else ""."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ModuleNotFoundError) and seen.name:
+            extra = EXTRAS.get(seen.name.partition(".")[0])
+            if extra:
+                return f"{seen.name} is not installed: pip install 'theorytest[{extra}]'"
+        if isinstance(seen, InputError) and "pip install" in str(seen):
+            return record.one_line(str(seen))
+        seen = seen.__cause__ or seen.__context__
+    return ""
+
+
+class LeftOutError(Exception):
+    """A check cannot run here; the message says why."""
+
+
+# -- one check at a time ---------------------------------------------------------------------------------------------
+
+
+class Checker:
+    """Runs checks of one library. Statements that are cited are proved first, once."""
+
+    def __init__(self, library: loader.Library, run: Run) -> None:
+        self.library, self.run = library, run
+        self._fragments: dict[str, record.Fragment] = {}
+        self._open: list[str] = []
+
+    def check(self, label: str) -> list[record.Fragment]:
+        """What the check of that label returns, after the cited statements that are not checks of their own."""
+        if label in self.library.entries:
+            fragment = self.statement(label)
+            return [*self._ancestors(fragment), fragment]
+        entry = self.library.entry(label)
+        for control in entry.controls:
+            if control.statement.label == label:
+                fragment = self.control(entry, control)
+                return [*self._ancestors(fragment), fragment]
+        (piece,) = [e for e in entry.evidence if f"{entry.statement.label}/{e.name}" == label]
+        return [self.evidence(entry, piece)]
+
+    def _ancestors(self, fragment: record.Fragment) -> list[record.Fragment]:
+        found: dict[str, record.Fragment] = {}
+        for label in fragment["cites"]:
+            for ancestor in (*self._ancestors(self._fragments[label]), self._fragments[label]):
+                if not self.library.entries[ancestor["label"]].selected:
+                    found[ancestor["label"]] = ancestor
+        return list(found.values())
+
+    def proved(self) -> dict[str, Statement]:
+        """The statements that this checker has proved, by digest."""
+        done = [f for f in self._fragments.values() if f["entry"]["status"] == "PROVED"]
+        return {f["entry"]["digest"]: self.library.entries[f["label"]].statement for f in done}
+
+    # -- statements ------------------------------------------------------------------------------------------------
+
+    def statement(self, label: str) -> record.Fragment:
+        """Run the proofs and certificates of a statement."""
+        from theorytest.kernel.errors import KernelError
+
+        if label in self._fragments:
+            return self._fragments[label]
+        if label in self._open:
+            raise KernelError(f"{label} is proved from itself: {' -> '.join([*self._open, label])}")
+        self._open.append(label)
+        try:
+            self._fragments[label] = self._statement(self.library.entries[label])
+        finally:
+            self._open.remove(label)
+        return self._fragments[label]
+
+    def _statement(self, entry: loader.Entry) -> record.Fragment:
+        from theorytest.kernel.statement import ASSUMED, REFUTED
+
+        start = time.perf_counter()
+        statement = entry.statement
+        found: list[tuple[Certificate, Verdict]] = []
+        reasons: list[str] = []
+        left_out: list[str] = []
+        tries: list[Proof | Certified] = [*entry.proofs, *entry.certified]
+        for attempt in tries:
+            try:
+                certificate = self._offer(statement, attempt)
+                verdict = self._decide(statement, certificate)
+            except LeftOutError as error:
+                left_out.append(str(error))
+                continue
+            except StepError as error:
+                reasons.append(str(error))
+                continue
+            if verdict.status == "UNDECIDED":
+                reasons.append(verdict.reason)
+            else:
+                found.append((certificate, verdict))
+        if not tries and statement.expected == REFUTED:
+            searched, tried = self._search(statement)
+            if searched is not None:
+                found.append(searched)
+            reasons += [tried] if searched is None else []
+        found.sort(key=lambda pair: _STRENGTH.index(pair[1].status))
+        strongest = found[0][1] if found else None
+        if strongest is not None and len({v.status == REFUTED for _, v in found}) > 1:
+            reasons.append(
+                "certificates for and against it: one of the rules of the kernel is wrong, please report this"
+            )
+            strongest, found = None, []
+        assumed = not tries and statement.expected == ASSUMED
+        status = ASSUMED if assumed else "UNDECIDED" if strongest is None else strongest.status
+        reason = "; ".join(reasons) if reasons or not assumed else statement.expected_reason
+        if strongest is None and not reasons and not tries and not entry.evidence and not assumed:
+            reason = "nothing is offered for it: no proof, no certificate, no evidence"
+        steps = [step for certificate, _ in found[:1] for step in self._steps(statement, certificate)]
+        made = {
+            **describe(statement),
+            "status": status,
+            "scope": strongest.scope if strongest is not None else statement.scope,
+            "rests_on": [{"what": r.what, "ref": r.ref} for r in strongest.rests_on] if strongest else [],
+            "certificates": [_certificate(c) for c, _ in found],
+            "steps": steps,
+            "reason": reason,
+            "vacuity": strongest.vacuity if strongest is not None else "",
+            "file": entry.file,
+            "seconds": round(time.perf_counter() - start, 3),
+        }
+        return {
+            "part": "statement",
+            "label": statement.label,
+            "order": [*entry.order, 0],
+            "entry": made,
+            "cites": [r["ref"] for r in made["rests_on"] if r["what"] == "statement"],
+            "left_out": "; ".join(left_out) if left_out and not found else "",
+        }
+
+    def _offer(self, statement: Statement, attempt: Proof | Certified) -> Certificate:
+        """The certificate that a proof or a function of instances makes."""
+        from theorytest.authoring import Proof
+        from theorytest.kernel.statement import Certificate, Instances
+
+        if isinstance(attempt, Proof):
+            kind = "contradiction" if attempt.contrary else "derivation"
+            return self._derive(statement, attempt.build, kind)
+        with _steps_named(attempt.build.__name__):
+            made = tuple(attempt.build(self.run))
+        return Certificate("instances", statement.digest, Instances(made), _producer(attempt.build))
+
+    def _derive(self, statement: Statement, build: Callable[..., Any], kind: str) -> Certificate:
+        """Run a derivation; where it cites a statement that is not proved yet, prove that one and start again."""
+        from theorytest.derive.derivation import Derive, MissingCitation
+
+        asked: set[str] = set()
+        while True:
+            derive = Derive(statement, tuple(self.proved().values()))
+            try:
+                with _steps_named(build.__name__):
+                    build(derive)
+                return derive.certificate(kind, producer=_producer(build))
+            except StepError as error:
+                missing = error.__cause__
+                if not isinstance(missing, MissingCitation):
+                    raise
+                label = missing.label
+                if label not in self.library.entries:
+                    near = record.close_matches(label, list(self.library.entries))
+                    raise StepError(f"{error.place}: no statement is labelled {label!r}{near}") from error
+                if label in self._open:
+                    circle = " -> ".join([*self._open, label])
+                    raise StepError(f"{error.place}: the proofs go round in a circle: {circle}") from error
+                if label in asked:
+                    status = self._fragments[label]["entry"]["status"]
+                    raise StepError(f"{error.place}: {label} is cited, but it is {status}") from error
+                asked.add(label)
+                self.statement(label)
+
+    def _decide(self, statement: Statement, certificate: Certificate) -> Verdict:
+        from theorytest.kernel.check import check
+
+        return check(statement, certificate, self.proved())
+
+    def _steps(self, statement: Statement, certificate: Certificate) -> list[dict[str, Any]]:
+        """The steps of a derivation, for readers: what each concludes, and the rule that concludes it."""
+        from theorytest import latex
+        from theorytest.kernel.rules import Context, conclude
+        from theorytest.kernel.statement import Derivation
+
+        if not isinstance(certificate.payload, Derivation):
+            return []
+        results, _ = conclude(Context(statement, self.proved()), certificate.payload)
+        shown: list[dict[str, Any]] = []
+        for step, claim in zip(certificate.payload.steps, results, strict=True):
+            inner = [d for d in step.data if isinstance(d, Derivation)]
+            shown.append(
+                {
+                    "text": step.text,
+                    "latex": latex.claim(claim),
+                    "rule": step.rule,
+                    "checked_by": "theorytest.kernel",
+                    "premises": list(step.premises),
+                    "inner": [piece for derivation in inner for piece in _inner_steps(derivation)],
+                }
+            )
+        return shown
+
+    # -- controls --------------------------------------------------------------------------------------------------
+
+    def control(self, entry: loader.Entry, control: Control) -> record.Fragment:
+        """Try to refute a control: by the author's witness, by the contrary's derivation, or by search."""
+        from theorytest.kernel.statement import Certificate
+
+        start = time.perf_counter()
+        statement = control.statement
+        found: tuple[Certificate, Verdict] | None = None
+        reason, left_out = "", ""
+        try:
+            if control.witness is not None:
+                offered = Certificate("witness", statement.digest, control.witness, "author")
+                found = offered, self._decide(statement, offered)
+            elif control.contrary is not None:
+                offered = self._derive(statement, control.contrary, "contradiction")
+                found = offered, self._decide(statement, offered)
+            else:
+                found, reason = self._search(statement)
+        except LeftOutError as error:
+            left_out = str(error)
+        except StepError as error:
+            reason = str(error)
+        outcome = "UNDECIDED"
+        if found is not None and found[1].status == "REFUTED":
+            outcome = "REFUTED"
+        elif found is not None:
+            reason, found = found[1].reason, None
+        elif control.witness is None and control.contrary is None and reason.startswith(_SURVIVED):
+            outcome = "finding"
+        counter = found[1].counterexample if found else None
+        made = {
+            **describe(statement, brief=True),
+            "breaks": control.breaks,
+            "outcome": outcome,
+            "certificate": _certificate(found[0]) if found else None,
+            "margin": counter.margin if counter else "",
+            "reason": reason,
+            "seconds": round(time.perf_counter() - start, 3),
+        }
+        return {
+            "part": "control",
+            "label": statement.label,
+            "parent": entry.statement.label,
+            "parent_fragment": self._unselected(entry),
+            "order": [*entry.order, 1 + entry.controls.index(control)],
+            "entry": made,
+            "cites": [r.ref for r in found[1].rests_on if r.what == "statement"] if found else [],
+            "left_out": left_out,
+        }
+
+    def _search(self, statement: Statement) -> tuple[tuple[Certificate, Verdict] | None, str]:
+        """A witness found by search and accepted by the kernel; else None and what was tried."""
+        from theorytest.kernel.statement import Certificate
+
+        with _steps_named("the search for a witness"):
+            from theorytest.search.witness import ATTEMPTS, find_witness, proposals
+
+            witness = find_witness(statement, self.run.seed)
+            tried = 0 if witness is not None else sum(1 for _ in islice(proposals(statement, self.run.seed), ATTEMPTS))
+        if witness is None and not tried:
+            return None, f"no search is known for a claim of kind {type(statement.claim).__name__}: give a witness"
+        if witness is None:
+            return None, f"{_SURVIVED} among {tried} exact instances, smallest shapes first, seed {self.run.seed}"
+        certificate = Certificate("witness", statement.digest, witness, "theorytest.search.witness")
+        verdict = self._decide(statement, certificate)
+        if verdict.status != "REFUTED":
+            return None, f"a search found a witness that the kernel does not accept: {verdict.reason}"
+        return (certificate, verdict), ""
+
+    # -- evidence --------------------------------------------------------------------------------------------------
+
+    def evidence(self, entry: loader.Entry, piece: Evidence) -> record.Fragment:
+        """Run one piece of evidence."""
+        start = time.perf_counter()
+        error, left_out, made = "", "", None
+        seed, device = self.run.seed, self.run.device
+        blank: dict[str, Any] = {"instances": 0, "worst": "", "holds": None, "detail": "", "digits": None}
+        blank |= {"numbers": {}, "series": {}}
+        try:
+            with _steps_named(piece.name):
+                outcome = piece.run(self.run)
+            made = {
+                "instances": outcome.instances,
+                "worst": outcome.worst,
+                "holds": outcome.holds,
+                "detail": outcome.detail,
+                "digits": outcome.digits,
+                "numbers": {name: _plain(value) for name, value in outcome.numbers},
+                "series": {name: [_plain(x) for x in values] for name, values in outcome.series},
+            }
+        except LeftOutError as why:
+            left_out = str(why)
+        except (StepError, AttributeError, TypeError, ValueError) as why:
+            error = str(why) if isinstance(why, StepError) else f"what it returns is not an Outcome: {loader.what(why)}"
+            made = blank
+        if made is not None:
+            head = {"name": piece.name, "arithmetic": piece.arithmetic, "profile": piece.profile}
+            made = {**head, **made, "seed": seed, "device": device, "error": error}
+            made["seconds"] = round(time.perf_counter() - start, 3)
+        return {
+            "part": "evidence",
+            "label": f"{entry.statement.label}/{piece.name}",
+            "parent": entry.statement.label,
+            "parent_fragment": self._unselected(entry),
+            "order": [*entry.order, 1 + len(entry.controls) + entry.evidence.index(piece)],
+            "entry": made,
+            "cites": [],
+            "left_out": left_out,
+        }
+
+    def _unselected(self, entry: loader.Entry) -> record.Fragment:
+        """What a record says of a statement of which only parts were run."""
+        made = {**describe(entry.statement), "status": "UNDECIDED", "scope": entry.statement.scope, "rests_on": []}
+        made |= {"certificates": [], "steps": [], "reason": record.NOT_SELECTED, "vacuity": "", "file": entry.file}
+        label = entry.statement.label
+        return {"part": "statement", "label": label, "order": [*entry.order, 0], "entry": {**made, "seconds": 0.0}}
+
+
+_STRENGTH = ("PROVED", "CERTIFIED", "REFUTED")
+_SURVIVED = "no witness was found"
+
+
+class StepError(Exception):
+    """A step of a proof, or a piece of evidence, failed; the message says where and why."""
+
+    def __init__(self, message: str, place: str = "") -> None:
+        super().__init__(message)
+        self.place = place or message.partition(": ")[0]
+
+
+@contextmanager
+def _steps_named(name: str) -> Iterator[None]:
+    """Turn an error in an author's function into one line with its place, and a missing extra into `LeftOutError`."""
+    try:
+        yield
+    except (StepError, LeftOutError):
+        raise
+    except Exception as error:
+        extra = missing_extra(error)
+        if extra:
+            raise LeftOutError(extra) from error
+        place = f"{name} ({loader.where(error)})"
+        raise StepError(f"{place}: {loader.what(error)}", place) from error
+
+
+def describe(statement: Statement, *, brief: bool = False) -> dict[str, Any]:
+    """What a record says about a statement before it is checked (a control needs less)."""
+    from theorytest import latex
+    from theorytest.kernel.encoding import encode
+
+    data: dict[str, Any] = {
+        "label": statement.label,
+        "title": statement.title,
+        "expected": statement.expected,
+        "expected_reason": statement.expected_reason,
+        "digest": statement.digest,
+        "statement": encode(statement),
+        "claim_latex": latex.claim(statement.claim),
+    }
+    if brief:
+        return data
+    assumptions = [
+        {"label": a.label, "text": a.text, "latex": latex.claim(a.formula) if a.formula is not None else ""}
+        for a in statement.assumptions
+    ]
+    return data | {
+        "id": statement.id,
+        "kind": statement.kind,
+        "source": {"key": statement.source.key, "locator": statement.source.locator},
+        "assumptions": assumptions,
+        "deviations": list(statement.deviations),
+    }
+
+
+def _certificate(certificate: Certificate) -> dict[str, Any]:
+    from theorytest.kernel.encoding import digest, encode
+
+    return {
+        "kind": certificate.kind,
+        "digest": digest(certificate),
+        "payload": encode(certificate.payload),
+        "producer": certificate.producer,
+    }
+
+
+def _inner_steps(derivation: Derivation) -> list[dict[str, Any]]:
+    """The steps of a derivation inside a rule; what each concludes is known where its data say so."""
+    from theorytest import latex
+    from theorytest.kernel.statement import Derivation as Inner
+
+    shown: list[dict[str, Any]] = []
+    for step in derivation.steps:
+        if step.rule == "combination" and step.data:
+            conclusion = latex.claim(step.data[0])
+        elif step.rule == "identity" and len(step.data) == 2:
+            conclusion = f"{latex.side(step.data[0])} = {latex.side(step.data[1])}"
+        else:
+            conclusion = ""
+        nested = [piece for d in step.data if isinstance(d, Inner) for piece in _inner_steps(d)]
+        shown.append({"text": step.text, "latex": conclusion, "rule": step.rule, "inner": nested})
+    return shown
+
+
+def _producer(function: Callable[..., Any]) -> str:
+    return function.__name__
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value: exact and other numbers that JSON cannot hold become text."""
+    if value is None or isinstance(value, (str, bool)) or type(value) is int:
+        return value
+    if isinstance(value, float) or type(value).__name__.startswith("float"):
+        number = float(value)
+        return number if number - number == 0 else str(number)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+# -- a run -----------------------------------------------------------------------------------------------------------
+
+
+def require(*, profile: str, seed: int, device: str) -> None:
+    """Raise `InputError` unless a run can be made like that here."""
+    if profile not in PROFILES:
+        raise InputError(f"there is no profile {profile!r}; needed one of {', '.join(PROFILES)}")
+    if device not in DEVICES:
+        raise InputError(f"there is no device {device!r}; needed one of {', '.join(DEVICES)}")
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise InputError(f"the seed must be an integer from 0 to 2^32 - 1, given {seed!r}")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError("device cuda was asked for, but torch finds none here; use cpu")
+
+
+def one_thread() -> None:
+    """Let numerical libraries use one thread: several workers share the cores, and sums come in one order."""
+    import sys
+
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+def verify(
+    paths: Sequence[str | Path] | str | Path | None = None,
+    *,
+    profile: str = "quick",
+    seed: int = 0,
+    device: str = "cpu",
+    workers: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+    folder: str | Path = ".theorytest",
+    labels: Iterable[str] | None = None,
+) -> RunResult:
+    """Check every statement, control and piece of evidence of the proof files under the paths.
+
+    paths: files or folders (default ``proofs``); profile: "quick" or "full" (more evidence); workers: processes;
+    progress: called with the number of checks done, their number, and the label of the last; folder: where ledger and
+    record go; labels: only these checks. The result carries the record; statuses, witnesses and certificates depend on
+    the files, the profile and the seed only.
+
+    Every verdict is in the ledger as soon as it is found, whatever happens to the run afterwards. Raises `InputError`
+    where a path, an option or a proof file is wrong.
+
+    >>> from theorytest import verify  # doctest: +SKIP
+    >>> result = verify("proofs/rmc21")  # doctest: +SKIP
+    >>> result.ok, result.record["statements"][0]["status"]  # doctest: +SKIP
+    (True, 'PROVED')
+    """
+    from theorytest.authoring import Run
+    from theorytest.ledger import Ledger
+
+    require(profile=profile, seed=seed, device=device)
+    if type(workers) is not int or workers < 1:
+        raise InputError(f"the number of workers must be an integer from 1, given {workers!r}")
+    one_thread()
+    chosen = [paths] if isinstance(paths, (str, Path)) else list(paths or loader.default_paths())
+    library = loader.load(chosen)
+    todo = items(library, profile)
+    if labels is not None:
+        kept = {label: library.entry(label) for label in labels}
+        todo = [item for item in todo if item.label in kept]
+        for entry in library.entries.values():
+            entry.selected = entry.statement.label in kept
+    if not todo:
+        raise InputError(f"there is no statement in {', '.join(map(str, chosen))}: a proof file defines Statement(...)")
+    run = Run(profile, seed, device)
+    workers = min(workers, len(todo))
+    ledger = Ledger(folder)
+    number = ledger.begin(record.environment(profile=profile, seed=seed, device=device, workers=workers))
+    fragments: list[record.Fragment] = []
+    for done, (label, found) in enumerate(_results(library, todo, run, workers), 1):
+        fragments += found
+        ledger.add(number, [f for f in found if f["label"] == label])
+        if progress is not None:
+            progress(done, len(todo), label)
+    path, made = ledger.finish(number, fragments)
+    return RunResult(made, path, tuple(record.problems(made)))
+
+
+def _results(
+    library: loader.Library, todo: list[Item], run: Run, workers: int
+) -> Iterator[tuple[str, list[record.Fragment]]]:
+    if workers == 1:
+        checker = Checker(library, run)
+        for item in todo:
+            yield item.label, checker.check(item.label)
+        return
+    from theorytest.worker import Pool
+
+    selected = [label for label, entry in library.entries.items() if entry.selected]
+    with Pool([str(f) for f in library.files], selected, run, workers) as pool:
+        yield from pool.results([item.label for item in todo])
