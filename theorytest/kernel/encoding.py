@@ -10,16 +10,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import types
 from fractions import Fraction
 from functools import cache
-from typing import Any, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
 from theorytest.kernel.errors import KernelError
 
 T = TypeVar("T")
 
 _NOUNS: dict[str, type[Any]] = {}
+_RATIONAL = re.compile(r"-?[0-9]+(/[1-9][0-9]*)?")
 
 
 @dataclass_transform(frozen_default=True)
@@ -38,7 +40,7 @@ def _hints(cls: type[Any]) -> dict[str, Any]:
 
 
 def conforms(value: Any, annotation: Any) -> bool:
-    """Whether a value has the exact type that an annotation asks for (no float passes for a number, no bool for an int)."""
+    """Whether a value has the exact type that an annotation asks for (no float for a number, no bool for an int)."""
     if annotation is Any:
         return True
     origin = get_origin(annotation)
@@ -47,10 +49,10 @@ def conforms(value: Any, annotation: Any) -> bool:
     if origin is tuple:
         if not isinstance(value, tuple):
             return False
-        inner = get_args(annotation)
+        items, inner = cast("tuple[Any, ...]", value), get_args(annotation)
         if len(inner) == 2 and inner[1] is Ellipsis:
-            return all(conforms(item, inner[0]) for item in value)
-        return len(value) == len(inner) and all(map(conforms, value, inner))
+            return all(conforms(item, inner[0]) for item in items)
+        return len(items) == len(inner) and all(map(conforms, items, inner))
     if annotation in (None, type(None)):
         return value is None
     if annotation is int:
@@ -61,16 +63,19 @@ def conforms(value: Any, annotation: Any) -> bool:
 def validate(value: Any) -> None:
     """Raise `KernelError` unless every field of a noun, all the way down, has its declared type."""
     if isinstance(value, tuple):
-        for item in value:
+        for item in cast("tuple[Any, ...]", value):
             validate(item)
     elif dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            held = getattr(value, field.name)
-            if not conforms(held, _hints(type(value))[field.name]):
-                raise KernelError(
-                    f"{type(value).__name__}.{field.name} holds {held!r}, needed {_hints(type(value))[field.name]}"
-                )
-            validate(held)
+        held = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        _fits(cast("type[Any]", type(value)), held)
+        validate(tuple(held.values()))
+
+
+def _fits(cls: type[Any], fields: dict[str, Any]) -> None:
+    """Raise unless each field has the type that the noun declares for it."""
+    for name, held in fields.items():
+        if not conforms(held, _hints(cls)[name]):
+            raise KernelError(f"{cls.__name__}.{name} holds {held!r}, needed {_hints(cls)[name]}")
 
 
 def encode(value: Any) -> Any:
@@ -80,7 +85,7 @@ def encode(value: Any) -> Any:
     if isinstance(value, Fraction):
         return {"q": str(value)}
     if isinstance(value, tuple):
-        return [encode(item) for item in value]
+        return [encode(item) for item in cast("tuple[Any, ...]", value)]
     if dataclasses.is_dataclass(value) and _NOUNS.get(type(value).__name__) is type(value):
         fields = {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"is": type(value).__name__} | fields
@@ -92,23 +97,27 @@ def decode(data: Any) -> Any:
     if data is None or isinstance(data, (str, bool)) or type(data) is int:
         return data
     if isinstance(data, list):
-        return tuple(decode(item) for item in data)
+        return tuple(decode(item) for item in cast("list[Any]", data))
     if isinstance(data, dict):
-        if set(data) == {"q"} and isinstance(data["q"], str):
-            try:
-                value = Fraction(data["q"])
-            except (ValueError, ZeroDivisionError) as error:
-                raise KernelError(f"not a rational number: {data['q']!r}") from error
-            if str(value) != data["q"]:
-                raise KernelError(f"a rational number in lowest terms was needed, given {data['q']!r}")
-            return value
-        cls = _NOUNS.get(data.get("is", ""))
-        if cls is None or set(data) != {"is"} | {field.name for field in dataclasses.fields(cls)}:
-            raise KernelError(f"not a noun of the kernel: {sorted(map(str, data))} with is={data.get('is')!r}")
-        made = cls(**{name: decode(item) for name, item in data.items() if name != "is"})
-        validate(made)
-        return made
+        return _decode_object(cast("dict[str, Any]", data))
     raise KernelError(f"not exact data: {data!r} of type {type(data).__name__}")
+
+
+def _decode_object(data: dict[str, Any]) -> Any:
+    if set(data) == {"q"}:
+        # The pattern comes first: Fraction would also read "1e999999999", digit by digit.
+        if not isinstance(data["q"], str) or not _RATIONAL.fullmatch(data["q"]):
+            raise KernelError(f"not a rational number: {data['q']!r}")
+        value = Fraction(data["q"])
+        if str(value) != data["q"]:
+            raise KernelError(f"a rational number in lowest terms was needed, given {data['q']!r}")
+        return value
+    cls = _NOUNS.get(str(data.get("is")))
+    if cls is None or set(data) != {"is"} | {field.name for field in dataclasses.fields(cls)}:
+        raise KernelError(f"not a noun of the kernel: {sorted(map(str, data))} with is={data.get('is')!r}")
+    fields = {name: decode(item) for name, item in data.items() if name != "is"}
+    _fits(cls, fields)  # before the noun looks at its fields itself
+    return cls(**fields)
 
 
 def canonical(data: Any) -> str:
@@ -119,5 +128,3 @@ def canonical(data: Any) -> str:
 def digest(value: Any) -> str:
     """SHA-256 of the canonical encoding of a noun, in hexadecimal."""
     return hashlib.sha256(canonical(encode(value)).encode()).hexdigest()
-
-

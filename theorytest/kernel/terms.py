@@ -9,7 +9,7 @@ Kronecker deltas, names summed indices canonically, sorts and collects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import count
 
@@ -29,15 +29,9 @@ class Tensor:
 
     def __getitem__(self, indices: str | Indices) -> Term:
         """The entry with the given indices, free: ``G["i", "j"]`` or ``G["i,j"]``."""
-        names = tuple(indices.split(",")) if isinstance(indices, str) else indices
-        names = tuple(name.strip() for name in names if name.strip())
-        if len(names) != len(self.sizes):
-            raise KernelError(f"{self.name} has {len(self.sizes)} legs, given indices {names}")
-        free: dict[str, str] = {}
-        for name, size in zip(names, self.sizes, strict=True):
-            if free.setdefault(name, size) != size:
-                raise KernelError(f"index {name} of {self.name} would have two sizes, {free[name]} and {size}")
-        return Term(tuple(free.items()), (Monomial(Fraction(1), (Factor(self, names),), ()),)).normal()
+        if isinstance(indices, str):
+            indices = tuple(name.strip() for name in indices.split(",") if name.strip())
+        return _entry(Factor(self, indices))
 
     def __call__(self) -> Term:
         """The term of a scalar, a tensor without legs."""
@@ -66,19 +60,26 @@ class Monomial:
 
 @noun
 class Term:
-    """A sum of monomials with common free indices (pairs of name and size)."""
+    """A sum of monomials with common free indices (pairs of name and size).
+
+    A term that exists is well formed: every index is declared once, as free or as summed, and has the size of each leg
+    at which it stands. Raises `KernelError` otherwise.
+    """
 
     free: tuple[tuple[str, str], ...]
     monomials: tuple[Monomial, ...]
 
+    def __post_init__(self) -> None:
+        for monomial in self.monomials:
+            _check(self.free + monomial.bound, monomial.factors)
+        if not self.monomials:
+            _check(self.free, ())
+
     # -- building -----------------------------------------------------------------------------------------------
 
     def __add__(self, other: Term) -> Term:
-        free = dict(self.free)
-        for name, size in other.free:
-            if free.setdefault(name, size) != size:
-                raise KernelError(f"index {name} would have two sizes, {free[name]} and {size}")
-        return Term(tuple(free.items()), self.monomials + other.monomials).normal()
+        free = _merge(self.free + other.free)
+        return Term(free, tuple(_rebind(m, _fresh(free)) for m in self.monomials + other.monomials)).normal()
 
     def __neg__(self) -> Term:
         return self * -1
@@ -91,17 +92,14 @@ class Term:
         if isinstance(other, (int, Fraction)):
             scaled = tuple(Monomial(m.coefficient * other, m.factors, m.bound) for m in self.monomials)
             return Term(self.free, scaled).normal()
-        free = dict(self.free)
-        for name, size in other.free:
-            if free.setdefault(name, size) != size:
-                raise KernelError(f"index {name} would have two sizes, {free[name]} and {size}")
-        fresh = _fresh(free)
+        free = _merge(self.free + other.free)
         products: list[Monomial] = []
         for left in self.monomials:
             for right in other.monomials:
+                fresh = _fresh(free)
                 a, b = _rebind(left, fresh), _rebind(right, fresh)
                 products.append(Monomial(a.coefficient * b.coefficient, a.factors + b.factors, a.bound + b.bound))
-        return Term(tuple(free.items()), tuple(products)).normal()
+        return Term(free, tuple(products)).normal()
 
     __rmul__ = __mul__
 
@@ -111,9 +109,9 @@ class Term:
         missing = [name for name in indices if name not in free]
         if missing:
             raise KernelError(f"cannot sum over {missing}: the free indices are {list(free)}")
-        fresh = _fresh(free)
         monomials: list[Monomial] = []
         for monomial in self.monomials:
+            fresh = _fresh(self.free)
             clean = _rebind(monomial, fresh)
             names = {name: next(fresh) for name in indices}
             extra = tuple((names[name], free[name]) for name in indices)
@@ -121,19 +119,12 @@ class Term:
         return Term(tuple((n, s) for n, s in self.free if n not in indices), tuple(monomials)).normal()
 
     def rename(self, names: Mapping[str, str]) -> Term:
-        """Give free indices other names; two may be made one (a diagonal) where their sizes agree."""
-        free: dict[str, str] = {}
-        for name, size in self.free:
-            new = names.get(name, name)
-            if free.setdefault(new, size) != size:
-                raise KernelError(f"index {new} would have two sizes, {free[new]} and {size}")
-        fresh = _fresh(free)
-        monomials = tuple(_rename(_rebind(m, fresh), names) for m in self.monomials)
-        return Term(tuple(free.items()), monomials).normal()
-
-    def over(self, *indices: tuple[str, str]) -> Term:
-        """The same term with further free indices on which it does not depend."""
-        return Term(self.free + indices, self.monomials).normal()
+        """Give free indices other names; two may be made one (a diagonal) where their sizes agree. Names that are not
+        free indices are ignored: summed ones cannot be seen from outside."""
+        seen = {name: names.get(name, name) for name, _ in self.free}
+        free = _merge(tuple((seen[name], size) for name, size in self.free))
+        hidden = (*self.free, *free)
+        return Term(free, tuple(_rename(_rebind(m, _fresh(hidden)), seen) for m in self.monomials)).normal()
 
     # -- normal form --------------------------------------------------------------------------------------------
 
@@ -142,7 +133,6 @@ class Term:
         free = dict(self.free)
         collected: dict[tuple[tuple[Factor, ...], tuple[tuple[str, str], ...]], Fraction] = {}
         for monomial in self.monomials:
-            _check_sizes(monomial, free)
             clean = _canonical(_without_deltas(monomial, free), free)
             key = (clean.factors, clean.bound)
             collected[key] = collected.get(key, Fraction(0)) + clean.coefficient
@@ -154,7 +144,7 @@ class Term:
 
     @property
     def is_zero(self) -> bool:
-        """Whether the normal form has no monomial (three-valued logic is not needed: the form is a decision)."""
+        """Whether the term is 0 for all tensors of all sizes: its normal form has no monomial."""
         return not self.normal().monomials
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -180,23 +170,22 @@ class Term:
         place of the legs of ``X``. All replacements are made at once."""
         total = Term(self.free, ())
         for monomial in self.monomials:
-            total = total + self._replaced(monomial, meaning)
+            places = {k: meaning[f.tensor.name] for k, f in enumerate(monomial.factors) if f.tensor.name in meaning}
+            total = total + self._replaced(monomial, places)
         return total
 
-    def _replaced(self, monomial: Monomial, meaning: Mapping[str, tuple[Indices, Term]]) -> Term:
-        sizes = dict(self.free) | dict(monomial.bound)
-        clean = _rebind(monomial, _fresh(sizes, prefix="_s"))
+    def _replaced(self, monomial: Monomial, meaning: Mapping[int, tuple[Indices, Term]]) -> Term:
+        """A monomial with the factors at some places replaced."""
+        clean = _rebind(monomial, _fresh(self.free))
         product = Term(self.free + clean.bound, (Monomial(clean.coefficient, (), ()),))
-        for factor in clean.factors:
-            if factor.tensor.name not in meaning:
-                piece = factor.tensor[factor.indices]
-            else:
-                legs, term = meaning[factor.tensor.name]
-                if [dict(term.free).get(leg) for leg in legs] != list(factor.tensor.sizes) or len(legs) != len(term.free):
-                    raise KernelError(f"{factor.tensor.name} has sizes {factor.tensor.sizes}, not those of {term.free}")
-                piece = term.rename({leg: f"_x{k}" for k, leg in enumerate(legs)})
-                piece = piece.rename({f"_x{k}": index for k, index in enumerate(factor.indices)})
-            product = product * piece
+        for place, factor in enumerate(clean.factors):
+            if place not in meaning:
+                product = product * _entry(factor)
+                continue
+            legs, term = meaning[place]
+            if dict(zip(legs, factor.tensor.sizes, strict=False)) != dict(term.free) or len(legs) != len(term.free):
+                raise KernelError(f"{factor.tensor.name} has sizes {factor.tensor.sizes}, not those of {term.free}")
+            product = product * term.rename(dict(zip(legs, factor.indices, strict=True)))
         return product.sum(*(name for name, _ in clean.bound))
 
     def along(self, flow: Mapping[str, tuple[Indices, Term]]) -> Term:
@@ -208,12 +197,8 @@ class Term:
         total = Term(self.free, ())
         for monomial in self.monomials:
             for place, factor in enumerate(monomial.factors):
-                if factor.tensor.name == DELTA:
-                    continue
-                mark = Tensor("∂", factor.tensor.sizes)
-                factors = (*monomial.factors[:place], Factor(mark, factor.indices), *monomial.factors[place + 1 :])
-                marked = Term(self.free, (Monomial(monomial.coefficient, factors, monomial.bound),))
-                total = total + marked.substitute({"∂": flow[factor.tensor.name]})
+                if factor.tensor.name != DELTA:
+                    total = total + self._replaced(monomial, {place: flow[factor.tensor.name]})
         return total
 
     def gradient(self, tensor: Tensor, legs: Indices) -> Term:
@@ -222,7 +207,7 @@ class Term:
             raise KernelError("only a scalar term has a gradient")
         total = Term(tuple(zip(legs, tensor.sizes, strict=True)), ())
         for monomial in self.monomials:
-            clean = _rebind(monomial, _fresh(dict.fromkeys(legs, "")))
+            clean = _rebind(monomial, _fresh(total.free))
             for place, factor in enumerate(clean.factors):
                 if factor.tensor != tensor:
                     continue
@@ -253,32 +238,15 @@ def identity(i: str, j: str, size: str) -> Term:
 # -- the machinery of the normal form ----------------------------------------------------------------------------------
 
 
-def _fresh(taken: Iterable[str], prefix: str = "_f") -> Iterable[str]:
-    used = set(taken)
-    return (name for number in count() if (name := f"{prefix}{number}") not in used)
-
-
-def _rename(monomial: Monomial, names: Mapping[str, str]) -> Monomial:
-    return Monomial(
-        monomial.coefficient,
-        tuple(Factor(f.tensor, tuple(names.get(i, i) for i in f.indices)) for f in monomial.factors),
-        tuple((names.get(i, i), size) for i, size in monomial.bound),
-    )
-
-
-def _rebind(monomial: Monomial, fresh: Iterable[str]) -> Monomial:
-    """The same monomial with its summed indices named from `fresh`, so that they cannot clash with others."""
-    names = dict(zip((name for name, _ in monomial.bound), fresh, strict=False))
-    return _rename(monomial, names)
-
-
-def _check_sizes(monomial: Monomial, free: Mapping[str, str]) -> None:
-    sizes = dict(free)
-    for name, size in monomial.bound:
-        if name in sizes:
-            raise KernelError(f"index {name} is both free and summed, or summed twice")
-        sizes[name] = size
-    for factor in monomial.factors:
+def _check(indices: tuple[tuple[str, str], ...], factors: tuple[Factor, ...]) -> None:
+    """Raise unless the indices (free and summed) are distinct and fit every leg of the factors."""
+    sizes = dict(indices)
+    if len(sizes) != len(indices):
+        raise KernelError(f"an index is declared twice, as free or as summed: {[name for name, _ in indices]}")
+    odd = [name for name in sizes if not name or name != "".join(name.split()) or "," in name]
+    if odd:
+        raise KernelError(f"the name of an index holds no space and no comma, given {odd}")
+    for factor in factors:
         if len(factor.indices) != len(factor.tensor.sizes):
             raise KernelError(f"{factor.tensor.name} has {len(factor.tensor.sizes)} legs, given {factor.indices}")
         for index, size in zip(factor.indices, factor.tensor.sizes, strict=True):
@@ -290,31 +258,62 @@ def _check_sizes(monomial: Monomial, free: Mapping[str, str]) -> None:
             raise KernelError("a Kronecker delta has two legs of one size")
 
 
+def _merge(free: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Free indices, each once; the same name with two sizes is an error."""
+    sizes: dict[str, str] = {}
+    for name, size in free:
+        if sizes.setdefault(name, size) != size:
+            raise KernelError(f"index {name} would have two sizes, {sizes[name]} and {size}")
+    return tuple(sizes.items())
+
+
+def _entry(factor: Factor) -> Term:
+    """One entry of a tensor, all indices free."""
+    if len(factor.indices) != len(factor.tensor.sizes):
+        raise KernelError(f"{factor.tensor.name} has {len(factor.tensor.sizes)} legs, given {factor.indices}")
+    free = _merge(tuple(zip(factor.indices, factor.tensor.sizes, strict=True)))
+    return Term(free, (Monomial(Fraction(1), (factor,), ()),)).normal()
+
+
+def _fresh(taken: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Names for summed indices that are none of the given indices."""
+    used = {name for name, _ in taken}
+    return (name for number in count() if (name := f"_f{number}") not in used)
+
+
+def _rename(monomial: Monomial, names: Mapping[str, str]) -> Monomial:
+    return Monomial(
+        monomial.coefficient,
+        tuple(Factor(f.tensor, tuple(names.get(i, i) for i in f.indices)) for f in monomial.factors),
+        tuple((names.get(i, i), size) for i, size in monomial.bound),
+    )
+
+
+def _rebind(monomial: Monomial, fresh: Iterator[str]) -> Monomial:
+    """The same monomial with its summed indices named from `fresh`, so that they cannot clash with others."""
+    return _rename(monomial, {name: next(fresh) for name, _ in monomial.bound})
+
+
 def _without_deltas(monomial: Monomial, free: Mapping[str, str]) -> Monomial:
-    bound = dict(monomial.bound)
-    factors = list(monomial.factors)
-    place = 0
-    while place < len(factors):
-        factor = factors[place]
-        if factor.tensor.name != DELTA:
-            place += 1
-            continue
-        i, j = factor.indices
-        if i == j:
-            factors.pop(place)
-        elif i in bound or j in bound:
-            gone, kept = (i, j) if i in bound else (j, i)
-            del bound[gone]
-            factors.pop(place)
-            swap = {gone: kept}
-            factors = [Factor(f.tensor, tuple(swap.get(k, k) for k in f.indices)) for f in factors]
-            place = 0
-        else:
-            factors[place] = Factor(factor.tensor, (min(i, j), max(i, j)))
-            place += 1
-    # The entries of a delta with two free indices are 0 or 1: repeated ones are one.
-    once = [f for k, f in enumerate(factors) if f.tensor.name != DELTA or f not in factors[:k]]
-    return Monomial(monomial.coefficient, tuple(once), tuple(bound.items()))
+    """Equal indices become one. What is left of the deltas ties free indices: δ[first, other] for each other one, and
+    all other factors speak of the first."""
+    same: dict[str, str] = {}
+
+    def first(index: str) -> str:
+        while index in same:
+            index = same[index]
+        return index
+
+    for factor in monomial.factors:
+        if factor.tensor.name == DELTA:
+            # A free index stands for a summed one; of two free ones the first in order does.
+            kept, gone = sorted(map(first, factor.indices), key=lambda name: (name not in free, name))
+            if kept != gone:
+                same[gone] = kept
+    factors = [Factor(f.tensor, tuple(map(first, f.indices))) for f in monomial.factors if f.tensor.name != DELTA]
+    ties = [Factor(Tensor(DELTA, (size, size)), (first(name), name)) for name, size in free.items() if name in same]
+    bound = tuple((name, size) for name, size in monomial.bound if name not in same)
+    return Monomial(monomial.coefficient, (*factors, *ties), bound)
 
 
 def _key(factors: Iterable[Factor]) -> tuple[tuple[str, Indices, Indices], ...]:
@@ -330,7 +329,7 @@ def _canonical(monomial: Monomial, free: Mapping[str, str]) -> Monomial:
     occurring = {index for f in monomial.factors for index in f.indices}
     dangling = sorted(size for name, size in monomial.bound if name not in occurring)
     bound = [(name, size) for name, size in monomial.bound if name in occurring]
-    best: tuple[tuple[tuple[str, Indices, Indices], ...], tuple[Factor, ...], tuple[tuple[str, str], ...]] | None = None
+    found: list[tuple[tuple[tuple[str, Indices, Indices], ...], tuple[Factor, ...], tuple[tuple[str, str], ...]]] = []
     prefix = _prefix(free)
     stack = [_refine({name: (size,) for name, size in bound}, monomial.factors, free)]
     while stack:
@@ -349,9 +348,8 @@ def _canonical(monomial: Monomial, free: Mapping[str, str]) -> Monomial:
         renamed = _rename(Monomial(monomial.coefficient, monomial.factors, tuple(bound)), names)
         factors = tuple(sorted(renamed.factors, key=lambda f: _key((f,))))
         sizes = tuple(sorted(renamed.bound, key=lambda pair: int(pair[0][len(prefix) :])))
-        if best is None or _key(factors) < best[0]:
-            best = (_key(factors), factors, sizes)
-    _, factors, sizes = best  # type: ignore[misc]  # the stack starts with one entry, so there is a best
+        found.append((_key(factors), factors, sizes))
+    _, factors, sizes = min(found, key=lambda one: one[0])
     loose = tuple((f"{prefix}{len(sizes) + k}", size) for k, size in enumerate(dangling))
     return Monomial(monomial.coefficient, factors, sizes + loose)
 
