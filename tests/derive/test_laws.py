@@ -8,9 +8,16 @@ from random import Random
 
 import pytest
 
-from theorytest.derive.laws import Laws, QuadraticForm, quadratic_laws
+from theorytest.derive.derivation import Derive
+from theorytest.derive.laws import Laws, QuadraticForm, for_all_sizes, quadratic_laws
 from theorytest.errors import InputError
+from theorytest.kernel.check import check
+from theorytest.kernel.claim import Conserved
+from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array, Block, Chain, Each, Parameterization, Product, einsum
+from theorytest.kernel.statement import PROVED, Certificate, Derivation, Statement
+from theorytest.models.model import Model
+from theorytest.search.witness import find_witness
 
 MATRIX = Parameterization(
     "deep matrix factorization",
@@ -108,6 +115,12 @@ def test_every_law_holds_at_random_points_with_gradients_computed_without_sympy(
         assert rate == 0, str(form)
 
 
+def test_a_model_is_a_definition_with_sizes(found: list[Laws]):
+    model, sizes, _ = CASES[4]
+    assert quadratic_laws(Model(model, sizes)) == found[4]
+    assert quadratic_laws(model.at(sizes)).basis == found[4].basis
+
+
 def test_balancedness_by_name(found: list[Laws]):
     assert [str(law) for law in found[1].independent] == [
         "W[2]^T W[2] - W[1] W[1]^T",
@@ -200,8 +213,49 @@ def test_a_form_without_a_name_is_shown_and_not_hidden():
     assert "W[1](1,1) W[2](1,2)" in str(laws) and "[not recognised]" in str(laws)
 
 
+# -- from laws found at some sizes to claims about all ------------------------------------------------------------
+
+
+def proved(claim: Conserved) -> bool:
+    """Whether the kernel accepts the derivation "the derivative is 0" for a claim."""
+    statement = Statement(label="found", title="found", claim=claim)
+    derive = Derive(statement)
+    try:
+        derive.conserved(claim.quantity, claim.motion)  # type: ignore[arg-type]
+    except KernelError:
+        return False
+    certificate = Certificate("derivation", statement.digest, Derivation(tuple(derive.steps)), "test")
+    return check(statement, certificate, {}).status == PROVED
+
+
+@pytest.mark.parametrize("k", [1, 4, 7, 8, 10])
+def test_the_laws_that_were_found_are_proved_for_all_sizes(found: list[Laws], k: int):
+    model = CASES[k][0]
+    special: list[str] = []
+    for law in found[k].independent:
+        try:
+            claim = for_all_sizes(law, model)
+        except InputError:
+            special.append(str(law))
+        else:
+            assert proved(claim), str(law)
+    # The last matrix of a chain against the vector that follows it: no focus says "last".
+    assert all("^T" in name and "w[" in name for name in special)
+    assert len(special) < len(found[k].independent)
+
+
+def test_a_law_that_is_special_to_its_sizes_is_not_proved(found: list[Laws]):
+    """Of order 2, CP is matrix factorization and has matrix laws; of other orders it has not."""
+    (law,) = found[6].independent
+    claim = for_all_sizes(law, CP)
+    assert not proved(claim)
+    assert find_witness(Statement(label="false", title="false", claim=claim)) is not None
+
+
 def test_wrong_input_is_one_clear_line():
     with pytest.raises(InputError, match="without sizes"):
         quadratic_laws(CP)
+    with pytest.raises(InputError, match="needed"):
+        quadratic_laws(CP, {"N": 3})
     with pytest.raises(InputError, match="choose smaller sizes"):
         quadratic_laws(CP, {"N": 3, "d": [9, 9, 9], "R": 9})

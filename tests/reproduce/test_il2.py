@@ -10,9 +10,18 @@ import pytest
 
 from theorytest.errors import InputError
 from theorytest.kernel.claim import SliceTruncation
-from theorytest.models.factorizations import deep_tucker
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.truncation import certify
+from theorytest.models.factorizations import deep_tucker, tucker
 from theorytest.reproduce import il2
-from theorytest.reproduce.il2 import IL2Completion, balanced_start, il2_completion, il2_data, rounding_depth
+from theorytest.reproduce.il2 import (
+    IL2Completion,
+    balanced_start,
+    il2_completion,
+    il2_data,
+    rounding_depth,
+    tucker_matrices,
+)
 
 pytest.importorskip("tensorly", reason="the extra 'data' is not installed")
 
@@ -124,18 +133,31 @@ def test_the_rounding_depth_bounds_the_gradients():
 
 
 def test_truncations_are_instances_for_the_kernel(run: IL2Completion):
-    assert SliceTruncation().factor == 1
     ranks = [t.rank for t in run.truncations]
     assert ranks[0] >= ranks[1] >= ranks[2] and ranks[-1] < run.shape
     for truncation in run.truncations:
-        assert truncation.distance <= float(truncation.epsilon)
+        assert truncation.squared_distance <= truncation.epsilon**2
+        assert certify(SliceTruncation(), truncation.instance, 200).ranks == truncation.rank
         letters = dict(truncation.instance.letters)
         assert letters["G"] == run.core
         assert tuple(letters[f"V[{n}]"] for n in (1, 2, 3)) == run.matrices
         assert dict(truncation.instance.variables)["ε"] == truncation.epsilon
-    # The core and the matrices give the trained end tensor, in rational arithmetic.
-    floats = np.array([float(x) for x in run.core.entries]).reshape(run.core.shape)
-    assert floats.shape == run.shape
+    # A much larger threshold than the proposition's would cut too much: the kernel says so.
+    with pytest.raises(KernelError, match="squared distance"):
+        certify(SliceTruncation(factor=Fraction(10**4)), run.truncations[-1].instance, 200)
+
+
+def test_the_core_and_the_matrices_are_those_of_the_trained_model():
+    """Up to the rounding of V (k_n products of d_n terms) and of the end tensor, by absolute values."""
+    model = deep_tucker((3, 2, 4), depths=2)
+    blocks = balanced_start(model, scale=0.5, large=2, rest=0.5, seed=1)
+    matrices = tucker_matrices(model, blocks)
+    flat = tucker((3, 2, 4), (3, 2, 4))
+    letters = {"G": blocks["G"], **{f"V[{n}]": v for n, v in enumerate(matrices, 1)}}
+    sizes = model.end_tensor({name: np.abs(values) for name, values in blocks.items()})
+    roundings = 2 * rounding_depth(model) + 2 * 3 * 4
+    gap = np.abs(flat.end_tensor(letters) - model.end_tensor(blocks))
+    assert (gap <= 2 * roundings * 2.0**-53 * sizes).all()
 
 
 def test_the_same_seed_gives_the_same_run_and_another_one_does_not():

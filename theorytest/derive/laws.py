@@ -25,7 +25,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from theorytest.errors import InputError
-from theorytest.kernel.parameterization import Concrete, Parameterization
+from theorytest.kernel.claim import Conserved, Flow
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.parameterization import Block, Chain, Concrete, Each, Focus, Link, Parameterization, Product
+from theorytest.kernel.terms import Tensor, Term
 
 if TYPE_CHECKING:
     from flint import fmpq_mpoly
@@ -97,7 +100,9 @@ class Gram:
 
     def __str__(self) -> str:
         def show(held: tuple[str, ...]) -> str:
-            return self.block + (f"[{','.join(leg if leg in held else ':' for leg in self.legs)}]" if held else "")
+            return self.block + (
+                f"[{','.join(_leg(leg) if leg in held else ':' for leg in self.legs)}]" if held else ""
+            )
 
         if not self.matrix:
             return f"||{show(self.batch)}||^2"
@@ -107,7 +112,8 @@ class Gram:
             return f"{name} {name}^T" if rest[0] == self.matrix[0] else f"{name}^T {name}"
         if rest == list(self.matrix):
             return f"{name} {name}^T"
-        return f"{name}_({','.join(self.matrix)}) {name}_({','.join(self.matrix)})^T"
+        unfolded = f"{name}_({','.join(map(_leg, self.matrix))})"
+        return f"{unfolded} {unfolded}^T"
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ class Law:
         if self.right is None:
             return str(self.left)
         number = "" if self.ratio == 1 else f"{self.ratio} "
-        legs = f"   (every {', '.join(self.left.batch)})" if self.left.batch else ""
+        legs = f"   (every {', '.join(map(_leg, self.left.batch))})" if self.left.batch else ""
         return f"{self.left} - {number}{self.right}{legs}"
 
 
@@ -221,6 +227,98 @@ def quadratic_laws(
     return Laws(name, shapes, len(system.entries), basis, tuple(laws), tuple(missing))
 
 
+def for_all_sizes(law: Law, parameterization: Parameterization) -> Conserved:
+    """The claim that a law found at some sizes holds at all: for any mode, position, size and loss.
+
+    The blocks of the law become named members of a focus (modes n, m, ...; positions of a chain i, j, ..., adjacent if
+    they were and the law needs it); all others are grouped. It is a claim, and the kernel's to prove: a law may be
+    special to the sizes at which it was found. Raises `InputError` where no focus names its blocks (a shared
+    block; the last matrix of a chain and what follows it).
+    """
+    sides = [law.left] if law.right is None else [law.left, law.right]
+    each = [node for node in _nodes(parameterization.body) if isinstance(node, Each)]
+    modes: dict[int, str] = {}
+    positions: dict[str, dict[int, str]] = {}
+    named: list[tuple[Gram, Block, str]] = []
+    for gram in sides:
+        block, chain = _definition(parameterization, gram.block)
+        numbers = dict(zip(block.family, map(int, _numbers(gram.block)), strict=True))
+        labels: dict[str, str] = {}
+        for index in block.family:
+            if chain is not None and index == chain.index:
+                inside = positions.setdefault(labels.get(each[0].index, "") if each else "", {})
+                labels[index] = inside.setdefault(numbers[index], "ij"[len(inside) % 2])
+            else:
+                labels[index] = modes.setdefault(numbers[index], "nm"[len(modes) % 2])
+        family = f"[{','.join(labels[index] for index in block.family)}]" if block.family else ""
+        named.append((gram, block, block.name + family))
+    if each and not modes:
+        # Only blocks outside of the family: their legs of one mode still need that mode to be named.
+        modes |= {int(leg.partition("[")[2].rstrip("]")): "n" for leg in law.left.batch + law.left.matrix if "[" in leg}
+    links: list[Link] = []
+    for mode, inside in positions.items():
+        chain = next(node for node in _nodes(parameterization.body) if isinstance(node, Chain))
+        order = sorted(inside, reverse=chain.descending)
+        # Only neighbours share the leg between them.
+        adjacent = len(order) == 2 and any(leg in law.left.legs[-2:] for leg in law.left.batch + law.left.matrix)
+        links.append(Link(tuple(inside[number] for number in order), mode, adjacent=adjacent))
+    flow = Flow(parameterization, Focus(tuple(modes.values()), tuple(links)))
+    try:
+        letters = parameterization.letters(flow.focus)
+        terms = [_gram_term(gram, block, letters[name], modes) for gram, block, name in named]
+        return Conserved(terms[0] if law.right is None else terms[0] - terms[1] * law.ratio, flow)
+    except (KernelError, KeyError) as error:
+        raise InputError(f"{law}: no focus of {parameterization.name} names its blocks ({error})") from error
+
+
+def _gram_term(gram: Gram, block: Block, letter: Tensor, modes: Mapping[int, str]) -> Term:
+    """The Gram form as a term in a letter; legs of modes that are not named are merged into one of the letter's."""
+    slots: list[str] = []  # for every leg of the letter: the leg of the law that it is, or "" for a merged one
+    legs = list(gram.legs)
+    for leg in block.legs:
+        if leg.endswith("[*]"):
+            slots += [*(f"{leg[:-3]}[{number}]" for number in modes), ""]
+            legs = [other for other in legs if not other.startswith(leg[:-2])]
+        else:
+            slots.append(legs.pop(0))
+    slots += legs  # the row and the column of a matrix in a chain
+    if len(slots) != len(letter.sizes):
+        raise KernelError(f"{gram.block} has legs {gram.legs}, its letter {letter.sizes}")
+    keep = {leg: f"b{k}" for k, leg in enumerate(gram.batch)}
+    first = keep | {leg: f"x{k}" for k, leg in enumerate(gram.matrix)}
+    second = keep | {leg: f"y{k}" for k, leg in enumerate(gram.matrix)}
+    summed = [f"s{k}" for k in range(len(slots))]
+    left, right = (letter[tuple(side.get(leg, summed[k]) for k, leg in enumerate(slots))] for side in (first, second))
+    return (left * right).sum(*(summed[k] for k, leg in enumerate(slots) if leg not in first))
+
+
+def _nodes(node: Block | Chain | Each | Product) -> Iterable[Block | Chain | Each | Product]:
+    yield node
+    if isinstance(node, Product):
+        for part in node.parts:
+            yield from _nodes(part)
+    elif isinstance(node, (Each, Chain)):
+        yield from _nodes(node.body)
+
+
+def _definition(parameterization: Parameterization, name: str) -> tuple[Block, Chain | None]:
+    """The block of a definition that a written-out block is a member of, and the chain around it."""
+    stem = name.partition("[")[0]
+    chains = [node for node in _nodes(parameterization.body) if isinstance(node, Chain)]
+    for chain in chains:
+        if chain.body.name == stem:
+            return chain.body, chain
+    for node in _nodes(parameterization.body):
+        if isinstance(node, Block) and node.name == stem and len(node.family) == len(_numbers(name)):
+            return node, None
+    raise InputError(f"{parameterization.name} has no block {name}")
+
+
+def _numbers(name: str) -> list[str]:
+    inside = name.partition("[")[2].rstrip("]")
+    return inside.split(",") if inside else []
+
+
 def _written_out(
     definition: Parameterization | Concrete | HasDefinition, sizes: Mapping[str, object] | None
 ) -> tuple[str, Concrete]:
@@ -231,7 +329,10 @@ def _written_out(
             raise InputError(
                 f"{definition.name} was given without sizes, needed one for each symbol: pass sizes={{...}}"
             )
-        return definition.name, definition.at(sizes)
+        try:
+            return definition.name, definition.at(sizes)
+        except KernelError as error:
+            raise InputError(f"{definition.name}: {error}") from error
     return definition.parameterization.name, definition.parameterization.at(dict(definition.sizes))
 
 
@@ -280,7 +381,7 @@ class _System:
             table[key] = table.get(key, 0) + 1
         return table
 
-    # -- the ansatz -------------------------------------------------------------------------------------------------
+    # -- the ansatz -----------------------------------------------------------------------------------------------
 
     def solve(self) -> list[_Form]:
         """A basis of all c with Σ c_ab (θ_a f_b + θ_b f_a) = 0 identically, f the gradient."""
@@ -321,7 +422,7 @@ class _System:
         a, b = (self.entries[k] for k in unknown)
         return min(a, b), max(a, b)
 
-    # -- reading it in the user's names -------------------------------------------------------------------------------
+    # -- reading it in the user's names ---------------------------------------------------------------------------
 
     def recognise(self) -> list[tuple[Gram, Gram | None, Fraction, tuple[QuadraticForm, ...]]]:
         """Differences of Gram forms that are conserved, finest first; each an exact polynomial identity."""
@@ -401,7 +502,7 @@ class _System:
             total += c * (values[i] * slopes[j] + values[j] * slopes[i])
         return total
 
-    # -- the exact check ----------------------------------------------------------------------------------------------
+    # -- the exact check ------------------------------------------------------------------------------------------
 
     def conserved(self, forms: tuple[QuadraticForm, ...]) -> bool:
         """Whether the derivative of every form is the zero polynomial, in FLINT's own polynomials."""
@@ -508,9 +609,14 @@ def _unpack(monomial: int, variables: int) -> list[int]:
     return [monomial >> (_BITS * k) & mask for k in range(variables)]
 
 
+def _leg(leg: str) -> str:
+    """The name of a leg for people: inner legs of a chain are written "a()1" or "i[n](2)1" in the definition."""
+    return leg.replace("()", "").replace("(", "").replace(")", ".")
+
+
 def _entry(entry: Entry) -> str:
     name, index = entry
     return f"{name}({','.join(str(i + 1) for i in index)})" if index else name
 
 
-__all__ = ["Gram", "Law", "Laws", "QuadraticForm", "quadratic_laws"]
+__all__ = ["Gram", "Law", "Laws", "QuadraticForm", "for_all_sizes", "quadratic_laws"]

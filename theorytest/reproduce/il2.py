@@ -9,8 +9,9 @@ parameters, is held against the sum of the steps. What may remain between the tw
 analysis bounds it (see `_Descent`).
 
 Rigorous, barring a fault of the machine: the drift (rational arithmetic), the bound, and the first step from the
-start (`FirstStep`, rational arithmetic throughout). Not rigorous: R^2, and the sizes in `Truncation` (floating
-point, for reading); `Truncation.instance` hands the trained core and matrices to the kernel as exact rationals.
+start (`FirstStep`, rational arithmetic throughout), and Proposition 4.6 on the trained core and matrices
+(`Truncation`: the kernel's evaluation, floats taken as the rationals that they are). Not rigorous: R^2, norms and
+ratios in the summary.
 
 Data: `tensorly.datasets.load_IL2data` (Orcutt-Jahns et al.), 13 ligands x 4 times x 12 doses x 8 cell types; two
 ligands are not complete and are dropped, one cell type is taken (HKA24, Section 5, does not say which).
@@ -27,8 +28,10 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from theorytest.errors import InputError
+from theorytest.kernel.claim import SliceTruncation
 from theorytest.kernel.parameterization import Array
 from theorytest.kernel.statement import Instance
+from theorytest.kernel.truncation import EPSILON, certify
 from theorytest.models.contraction import contraction
 from theorytest.models.factorizations import deep_tucker
 from theorytest.models.model import Model
@@ -108,18 +111,23 @@ class FirstStep:
 
 @dataclass(frozen=True)
 class Truncation:
-    """HKA24 Proposition 4.6 on the trained core and matrices, for one ε: an instance for the kernel, and
-    floating-point sizes.
+    """HKA24 Proposition 4.6 on the trained core and matrices, for one ε, as the kernel evaluates it.
 
-    relative: ε / ||W_e||; rank: (R_1, ..., R_N), the numbers of slices above the threshold; distance: of W_e to the
-    tensor of those slices.
+    instance: core, matrices and ε as exact rationals; relative: ε / ||W_e||, for reading; rank: the multilinear rank
+    (R_1, ..., R_N) of the slices that are surely above the threshold; squared_distance: of W_e to the tensor of those
+    slices, exact.
     """
 
     epsilon: Fraction
     relative: float
     instance: Instance
     rank: tuple[int, ...]
-    distance: float
+    squared_distance: Fraction
+
+    @property
+    def distance(self) -> float:
+        """The distance, rounded."""
+        return float(self.squared_distance) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -517,35 +525,27 @@ def tucker_matrices(model: Model, blocks: Mapping[str, Floats]) -> tuple[Floats,
     return tuple(made)
 
 
-def truncations(core: Floats, matrices: tuple[Floats, ...], relatives: tuple[Fraction, ...]) -> tuple[Truncation, ...]:
-    """Instances of HKA24 Proposition 4.6 for a core and matrices (rows: columns of V^(n)), with ε near relative *
-    ||W_e||.
+def truncations(
+    core: Floats, matrices: tuple[Floats, ...], relatives: tuple[Fraction, ...], *, bits: int = 128
+) -> tuple[Truncation, ...]:
+    """HKA24 Proposition 4.6 for a core and matrices (rows: columns of V^(n)), with ε near relative * ||W_e||.
+
+    Evaluated by the kernel in rational arithmetic, spectral norms between bounds of so many bits. Raises `KernelError`
+    where the claim fails, which would refute the proposition.
     """
     import numpy as np
 
-    order = core.ndim
-
-    def end(kept: Floats) -> Floats:
-        for n, v in enumerate(matrices):
-            kept = np.moveaxis(np.tensordot(kept, v, axes=(n, 0)), -1, n)
-        return kept
-
-    whole = end(core)
+    whole = core
+    for n, v in enumerate(matrices):
+        whole = np.moveaxis(np.tensordot(whole, v, axes=(n, 0)), -1, n)
     norm = float(np.sqrt((whole**2).sum()))
     letters = (("G", exact_array(core)), *((f"V[{n + 1}]", exact_array(v)) for n, v in enumerate(matrices)))
-    spectral = prod(float(np.linalg.norm(v, 2)) ** 2 for v in matrices)
     found: list[Truncation] = []
     for relative in relatives:
         epsilon = relative * Fraction(norm).limit_denominator(1000)
-        kept, ranks = core.copy(), []
-        for n in range(order):
-            squares = (core**2).sum(axis=tuple(a for a in range(order) if a != n))
-            keep = squares > float(epsilon) ** 2 / (core.shape[n] * order * spectral)
-            ranks.append(int(keep.sum()))
-            kept *= keep.reshape([-1 if a == n else 1 for a in range(order)])
-        distance = float(np.sqrt(((whole - end(kept)) ** 2).sum()))
-        instance = Instance(letters=letters, variables=(("ε", epsilon),))
-        found.append(Truncation(epsilon, float(epsilon) / norm, instance, tuple(ranks), distance))
+        instance = Instance(letters=letters, variables=((EPSILON, epsilon),))
+        checked = certify(SliceTruncation(), instance, bits)
+        found.append(Truncation(epsilon, float(epsilon) / norm, instance, checked.ranks, checked.squared_distance))
     return tuple(found)
 
 
