@@ -120,7 +120,7 @@ def recheck(record: Any) -> list[str]:
             problems += [f"{label}: {text}" for text in _recheck_one(entry, field, library)]
         except KernelError as error:
             problems.append(f"{label}: {error}")
-        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
             problems.append(f"{label}: malformed record ({type(error).__name__}: {error})")
     return problems
 
@@ -144,8 +144,9 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
         verdict = check(statement, certificate, library)
         if verdict.status == UNDECIDED:
             problems.append(verdict.reason)
-        elif found not in (None, verdict.status):
-            problems.append(f"certificates for both {found} and {verdict.status}")
+        elif found is not None:  # the strongest comes first; another may say less, but not the contrary
+            if REFUTED in (found, verdict.status) and found != verdict.status:
+                problems.append(f"certificates for both {found} and {verdict.status}")
         else:
             found = verdict.status
             if found == PROVED:

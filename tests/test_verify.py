@@ -1,0 +1,370 @@
+"""Runs: statuses come from the kernel, differences are loud, and one worker and two find the same."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from theorytest import loader, record
+from theorytest.errors import InputError
+from theorytest.verification import verify
+
+FIELDS = {
+    "id",
+    "label",
+    "source",
+    "kind",
+    "title",
+    "status",
+    "expected",
+    "scope",
+    "digest",
+    "statement",
+    "assumptions",
+    "claim_latex",
+    "rests_on",
+    "certificates",
+    "steps",
+    "deviations",
+    "controls",
+    "evidence",
+    "seconds",
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path, shell, monkeypatch):
+    """Verify proof files of the given texts."""
+
+    def verify_text(*texts: str, **options):
+        for number, text in enumerate(texts):
+            shell.project(tmp_path, text, f"lemma_{number}.py")
+        monkeypatch.chdir(tmp_path)
+        return verify(**options)
+
+    return verify_text
+
+
+def entry(result, label: str):
+    return next(e for e in result.record["statements"] if e["label"] == label)
+
+
+def test_statuses_and_record(run, shell):
+    result = run(shell.GOOD)
+    assert result.ok and result.exit_code == 0
+    assert {e["label"]: e["status"] for e in result.record["statements"]} == {
+        "T-1": "PROVED",
+        "T-3": "PROVED",
+        "T-4/printed": "REFUTED",
+    }
+    law = entry(result, "T-1")
+    assert set(law) >= FIELDS
+    assert {c["label"]: c["outcome"] for c in law["controls"]} == {
+        "T-1/unequal_speeds": "REFUTED",
+        "T-1/doubled": "finding",
+    }
+    assert all(
+        set(c) >= {"label", "breaks", "expected", "outcome", "statement", "certificate"} for c in law["controls"]
+    )
+    assert [e["name"] for e in law["evidence"]] == ["on_instances"]
+    assert set(law["evidence"][0]) >= {"arithmetic", "instances", "seed", "worst", "digits", "series"}
+    assert [s["rule"] for s in law["steps"]] == ["rate", "zero-derivative"]
+    assert all(set(s) >= {"text", "latex", "rule", "checked_by"} for s in law["steps"])
+    assert {r["what"] for r in law["rests_on"]} == {"kernel", "rule"}
+    assert {"what": "statement", "ref": "T-1"} in entry(result, "T-3")["rests_on"]
+    assert result.path is not None
+    assert json.loads(result.path.read_text()) == result.record
+    assert result.record["schema"] == 1
+
+
+def test_profiles(run, shell):
+    result = run(shell.GOOD, profile="full")
+    assert [e["name"] for e in entry(result, "T-1")["evidence"]] == ["on_instances", "only_full"]
+
+
+def test_same_bytes_with_one_worker_and_two(run, shell, tmp_path: Path):
+    one = run(shell.GOOD, seed=3)
+    two = verify(seed=3, workers=2)
+    assert two.record["environment"]["workers"] == 2
+    assert record.dumps(record.deterministic(one.record)) == record.dumps(record.deterministic(two.record))
+    assert one.record["run"] != two.record["run"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_same_bytes_whatever_the_hash_seed(shell, tmp_path: Path, workers: int):
+    shell.project(tmp_path)
+    texts = []
+    for hashed in ("1", "2"):
+        done = shell.command("verify", "--json", f"{hashed}.json", "-n", workers, cwd=tmp_path, PYTHONHASHSEED=hashed)
+        assert done.returncode == 0, done.stderr
+        texts.append(record.dumps(record.deterministic(record.read(tmp_path / f"{hashed}.json"))))
+    assert texts[0] == texts[1]
+
+
+def test_the_seed_reaches_evidence(run, shell):
+    assert entry(run(shell.GOOD, seed=5), "T-1")["evidence"][0]["numbers"]["seed"] == 5
+
+
+# -- differences from what is expected ---------------------------------------------------------------------------------
+
+
+def test_better_than_expected_is_a_difference_too(run, shell):
+    text = shell.HEAD + (
+        'law = state("T-1", Conserved(uu - vv, flow), expected="UNDECIDED", expected_reason="open")\n'
+        "@proof(law)\ndef easy(derive):\n    derive.conserved(uu - vv, flow)\n"
+    )
+    result = run(text)
+    assert result.exit_code == 1
+    assert result.problems == ("T-1 is PROVED, expected UNDECIDED",)
+
+
+def test_a_failing_step_names_its_line(run, shell):
+    text = shell.HEAD + (
+        'law = state("T-1", Conserved(uu + vv, flow))\n'
+        "@proof(law)\ndef wrong(derive):\n    derive.conserved(uu + vv, flow)\n"
+    )
+    result = run(text)
+    line = text.splitlines().index("    derive.conserved(uu + vv, flow)") + 1
+    (problem,) = result.problems
+    assert problem.startswith("T-1 is UNDECIDED, expected PROVED: wrong (proofs/lemma_0.py:")
+    assert f"lemma_0.py:{line})" in problem
+
+
+def test_a_proof_of_something_else_is_rejected(run, shell):
+    text = shell.HEAD + (
+        'law = state("T-1", Conserved(uu - vv, flow))\n'
+        "@proof(law)\ndef other(derive):\n    derive.conserved((uu - vv) * 2, flow)\n"
+    )
+    (problem,) = run(text).problems
+    assert "ends in another claim" in problem
+
+
+def test_evidence_against_a_proved_statement_fails_loudly(run, shell):
+    text = shell.GOOD + '\n@swept(law)\ndef against(run):\n    return Outcome(3, "7", False, "off by 7")\n'
+    result = run(text)
+    assert result.problems == ("evidence T-1/against contradicts T-1, which is PROVED: off by 7",)
+
+
+def test_evidence_that_breaks_is_a_failure(run, shell):
+    text = shell.GOOD + "\n@swept(law)\ndef broken(run):\n    return 1 / 0\n"
+    (problem,) = run(text).problems
+    assert problem.startswith("evidence T-1/broken failed: broken (proofs/lemma_0.py:")
+    assert "ZeroDivisionError" in problem
+
+
+def test_evidence_alone_supports_and_proves_nothing(run, shell):
+    text = shell.HEAD + (
+        'law = state("T-1", Conserved(uu - vv, flow), expected="SUPPORTED", expected_reason="not proved yet")\n'
+        '@swept(law)\ndef instances(run):\n    return Outcome(3, "0.1", True)\n'
+    )
+    result = run(text)
+    assert result.ok and entry(result, "T-1")["status"] == "SUPPORTED"
+    undecided = text.replace("Outcome(3, ", "Outcome(0, ")
+    assert entry(run(undecided), "T-1")["status"] == "UNDECIDED"
+
+
+def test_a_control_that_survives_unexpectedly(run, shell):
+    text = shell.GOOD.replace('expected="finding", reason="scaling by 2 changes nothing"', "")
+    (problem,) = run(text).problems
+    assert problem.startswith("control T-1/doubled is finding, expected REFUTED: no witness was found among")
+
+
+def test_a_finding_that_is_refuted(run, shell):
+    text = shell.GOOD.replace('@control(law, breaks="flow")', '@control(law, breaks="flow", expected="finding")')
+    assert run(text).problems == ("control T-1/unequal_speeds is REFUTED, expected finding",)
+
+
+def test_a_wrong_witness_is_not_replaced_by_a_search(run, shell):
+    text = shell.GOOD.replace("Conserved(uu - vv, twice), at(1, 2, 1)", "Conserved(uu - vv, twice), at(0, 2, 1)")
+    (problem,) = run(text).problems
+    assert "control T-1/unequal_speeds is UNDECIDED, expected REFUTED: certificate rejected" in problem
+
+
+def test_controls_by_search_and_by_the_contrary(run, shell):
+    text = (
+        shell.HEAD
+        + '''
+law = state("T-1", Conserved(uu - vv, flow))
+
+@proof(law)
+def easy(derive):
+    derive.conserved(uu - vv, flow)
+
+@control(law, breaks="flow")
+def searched():
+    """v at twice the speed."""
+    return Conserved(uu - vv, twice)
+'''
+    )
+    result = run(text)
+    assert result.ok, result.problems
+    (control,) = entry(result, "T-1")["controls"]
+    assert control["certificate"]["kind"] == "witness" and control["margin"]
+
+
+# -- citations ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_cited_stands_first(run, shell):
+    cites = shell.HEAD + (
+        'later = state("A-1", Conserved(uu - vv, flow))\n@proof(later)\ndef cited(derive):\n    derive.cite("T-1")\n'
+    )
+    result = run(cites, shell.GOOD)
+    labels = [e["label"] for e in result.record["statements"]]
+    assert result.ok and labels.index("T-1") < labels.index("A-1")
+
+
+def test_a_file_alone_brings_what_it_cites(run, shell, tmp_path: Path):
+    cites = shell.HEAD + (
+        'later = state("A-1", Conserved(uu - vv, flow))\n@proof(later)\ndef cited(derive):\n    derive.cite("T-1")\n'
+    )
+    run(cites, shell.GOOD)
+    alone = verify(tmp_path / "proofs" / "lemma_0.py")
+    assert [e["label"] for e in alone.record["statements"]] == ["T-1", "A-1"]
+    assert entry(alone, "A-1")["status"] == "PROVED" and not entry(alone, "T-1")["controls"]
+
+
+def test_proofs_do_not_go_round_in_a_circle(run, shell):
+    text = (
+        shell.HEAD
+        + """
+one_ = state("T-1", Conserved(uu - vv, flow))
+two_ = state("T-2", Conserved(uu - vv, flow))
+
+@proof(one_)
+def from_two(derive):
+    derive.cite("T-2")
+
+@proof(two_)
+def from_one(derive):
+    derive.cite("T-1")
+"""
+    )
+    result = run(text)
+    assert [e["status"] for e in result.record["statements"]] == ["UNDECIDED", "UNDECIDED"]
+    assert any("circle" in problem for problem in result.problems)
+
+
+def test_what_is_not_proved_cannot_be_cited(run, shell):
+    text = shell.GOOD.replace('"T-1", Conserved(uu - vv', '"T-1", Conserved(uu + vv')
+    text = text.replace('"T-3", Conserved(uu - vv', '"T-3", Conserved(uu + vv')
+    result = run(text)
+    assert entry(result, "T-3")["status"] == "UNDECIDED"
+    assert "T-1 is cited, but it is UNDECIDED" in entry(result, "T-3")["reason"]
+
+
+def test_an_unknown_citation_suggests(run, shell):
+    text = shell.GOOD.replace('derive.cite("T-1")', 'derive.cite("T-11")')
+    assert "no statement is labelled 'T-11' (did you mean T-1" in entry(run(text), "T-3")["reason"]
+
+
+# -- left out ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_extra_is_listed_and_not_a_failure(run, shell, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorly", None)
+    text = shell.GOOD + "\n@swept(law)\ndef on_data(run):\n    import tensorly\n    return tensorly\n"
+    result = run(text)
+    assert result.ok
+    assert result.record["left_out"] == [
+        {"label": "T-1/on_data", "reason": "tensorly is not installed: pip install 'theorytest[data]'"}
+    ]
+
+
+def test_another_missing_module_is_a_failure(run, shell):
+    text = shell.GOOD + "\n@swept(law)\ndef on_data(run):\n    import no_such_module_at_all\n"
+    (problem,) = run(text).problems
+    assert "No module named 'no_such_module_at_all'" in problem
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("from theorytest import proof\nx = (\n", r"lemma_0.py:2: .*never closed"),
+        ("from theorytest import proof\nx = 1\ny = x / 0\n", r"lemma_0.py:3: ZeroDivisionError: division by zero"),
+        ("from theorytest import no_such_name\n", r"lemma_0.py:1: ImportError: .*no_such_name"),
+        ("from theorytest import proof\nraise SystemExit\n", r"lemma_0.py:2: SystemExit"),
+        ("from theorytest import Tensor\nx = Tensor('X', ('m', 'n'))['i']\n", r"lemma_0.py:2: X has 2 legs"),
+        ("x = 1\n", r"no file in proofs imports theorytest"),
+        ("from theorytest import proof\n", r"no statement"),
+    ],
+)
+def test_errors_in_a_proof_file_are_one_line(run, text: str, message: str):
+    with pytest.raises(InputError, match=message) as caught:
+        run(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_differ(run, shell):
+    with pytest.raises(InputError, match=r"lemma_1.py:\d+: the label 'T-1' is taken by proofs/lemma_0.py"):
+        run(shell.GOOD, shell.GOOD.replace("uu - vv", "(uu - vv) * 3"))
+
+
+def test_functions_of_one_name(run, shell):
+    with pytest.raises(InputError, match=r"the label 'T-1/unequal_speeds' is used twice"):
+        run(
+            shell.GOOD
+            + "\n@swept(law)\ndef unequal_speeds(run):\n    pass\ncontrols = [unequal_speeds]\n"
+            + """
+@control(law, breaks="flow")
+def again_():
+    return Conserved(uu, twice)
+import dataclasses
+again_ = dataclasses.replace(again_, statement=dataclasses.replace(again_.statement, label="T-1/unequal_speeds"))
+"""
+        )
+
+
+def test_files_import_from_each_other_and_take_no_names(run, shell):
+    other = "from theorytest import control, Conserved\nfrom .lemma_0 import law, uu, vv, twice\n"
+    other += '@control(law, breaks="speed")\ndef elsewhere():\n    return Conserved(uu - vv, twice)\n'
+    before = set(sys.modules)
+    result = run(shell.GOOD, other)
+    assert result.ok, result.problems
+    assert [c["label"] for c in entry(result, "T-1")["controls"]][-1] == "T-1/elsewhere"
+    new = {name for name in set(sys.modules) - before if "lemma" in name}
+    assert new and all(name.startswith(loader.PREFIX) for name in new)
+
+
+def test_an_edited_file_is_read_again(run, shell):
+    assert entry(run(shell.GOOD), "T-1")["title"] == "T-1"
+    changed = shell.GOOD.replace('"T-1", Conserved(uu - vv, flow)', '"T-1", Conserved(uu - vv, flow), title="changed"')
+    assert entry(run(changed), "T-1")["title"] == "changed"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"profile": "slow"}, "there is no profile 'slow'; needed one of quick, full"),
+        ({"device": "tpu"}, "there is no device 'tpu'; needed one of cpu, cuda"),
+        ({"seed": -1}, "the seed must be an integer"),
+        ({"seed": 1.5}, "the seed must be an integer"),
+        ({"workers": 0}, "the number of workers must be"),
+        ({"paths": "nowhere"}, "no such file or folder: nowhere"),
+        ({"paths": "pyproject.toml"}, "pyproject.toml is not a Python file"),
+    ],
+)
+def test_wrong_options(run, shell, options, message: str):
+    with pytest.raises(InputError, match=message):
+        run(shell.GOOD, **options)
+
+
+def test_progress_counts_every_check(run, shell):
+    seen = []
+    run(shell.GOOD, progress=lambda done, total, label: seen.append((done, total, label)))
+    assert [(done, total) for done, total, _ in seen] == [(k, 6) for k in range(1, 7)]
+
+
+def test_a_worker_that_dies_is_one_line(run, shell):
+    text = shell.GOOD + "\n@swept(law)\ndef dies(run):\n    import os\n    os._exit(9)\n"
+    with pytest.raises(InputError, match=r"a worker process ended \(code 9\) while it checked T-1/dies"):
+        run(text, workers=2)
+
+
+def test_what_an_author_prints_does_not_disturb_workers(run, shell):
+    text = shell.GOOD + '\n@swept(law)\ndef talks(run):\n    print("[1, 2]")\n    return Outcome(1, "0", True)\n'
+    assert run(text, workers=2).ok
