@@ -16,19 +16,30 @@ against gradients computed without them (see ``tests/kernel/test_parameterizatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from itertools import product as cartesian
-from typing import Any
+from math import prod
+from operator import mul
+from typing import Any, cast
 
 from theorytest.kernel.encoding import noun
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.terms import Tensor, Term, constant, identity, zero
+from theorytest.kernel.terms import DELTA, Tensor, Term
 
-Sizes = Mapping[str, object]  # {"N": 3, "d": [2, 3, 4], "k": [1, 0, 2], "R": 5, "h": [[3], [], [4, 4]]}
+Sizes = Mapping[str, Any]  # {"N": 3, "d": [2, 3, 4], "k": [1, 0, 2], "R": 5, "h": [[3], [], [4, 4]]}
 GRADIENT = "∇L"
 REST = "~"
+# Names of blocks, indices, legs and sizes are plain words. The letters that the kernel makes itself (groups, gradients,
+# step sizes, deltas, inner sizes of a chain) hold other characters, so that no name can be mistaken for one of them.
+_WORD = r"[A-Za-z_][A-Za-z0-9_]*"
+_NAME = re.compile(_WORD)
+_LEG = re.compile(rf"{_WORD}(\[({_WORD}|\*)\])?")
+_SIZE = re.compile(rf"{_WORD}(\[{_WORD}(,{_WORD})*\])?")
+_MEMBER = re.compile(r"[^\s\[\]<>()*~,'/]+")  # a mode or a position that a focus names, such as "n" or "l+1"
 
 
 @noun
@@ -47,8 +58,7 @@ class Block:
 class Chain:
     """The matrix product of the members ``body[1] body[2] ... body[count]`` (or descending) between two legs.
 
-    The first two entries of ``body.legs`` after its batch legs are not written: ``body.legs`` holds the batch legs only,
-    and the matrix legs are added: row leg, then column leg. An empty chain is the identity, so the two end legs must
+    ``body.legs`` holds the batch legs only; the two matrix legs are added: row leg, then column leg. An empty chain is the identity, so the two end legs must
     then have the same size. ``width`` is the size symbol of the inner legs, indexed by the family indices around the
     chain, or by the chain's own position (see `at`).
     """
@@ -97,7 +107,7 @@ class Link:
 
 @noun
 class Focus:
-    """Which members of the families are named: distinct modes of the ``Each`` family, and the chains that are opened."""
+    """Which members of the families are named: distinct modes of the ``Each`` family, and chains that are opened."""
 
     modes: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
@@ -124,13 +134,27 @@ class Concrete:
 @noun
 class Parameterization:
     """name; body; output legs (``i[*]`` for one leg of every mode); legs: pairs of a leg's stem and its size symbol
-    (a leg ``i[n]`` has size ``d[n]`` for the pair ``("i", "d")``); scope: what it covers, in words."""
+    (a leg ``i[n]`` has size ``d[n]`` for the pair ``("i", "d")``); scope: what it covers, in words.
+
+    Raises `KernelError` where a name is not a plain word, a leg has no size or belongs to no family around it, families
+    are nested or differ, or a chain begins and ends at the same leg.
+    """
 
     name: str
     body: Block | Chain | Product | Each
     output: tuple[str, ...]
     legs: tuple[tuple[str, str], ...]
     scope: str
+
+    def __post_init__(self) -> None:
+        stems = tuple(stem for stem, _ in self.legs)
+        _plain(_NAME, *stems, *(size for _, size in self.legs))
+        if len(set(stems)) != len(stems):
+            raise KernelError(f"a leg has two sizes: {self.legs}")
+        _check_legs(self.output, stems, ("", "*"))
+        _check_node(self.body, stems, ())
+        if len({(node.index, node.count) for node in _eaches(self.body)}) > 1:
+            raise KernelError(f"{self.name}: all families of modes have the same index and the same count")
 
     # -- all sizes at once --------------------------------------------------------------------------------------
 
@@ -181,7 +205,7 @@ class Parameterization:
         return _Evaluation(self, focus, members, sizes, blocks, gradient).values()
 
 
-# -- exact arrays --------------------------------------------------------------------------------------------------------
+# -- exact arrays -----------------------------------------------------------------------------------------------------
 
 
 @noun
@@ -192,11 +216,8 @@ class Array:
     entries: tuple[Fraction, ...]
 
     def __post_init__(self) -> None:
-        expected = 1
-        for size in self.shape:
-            expected *= size
-        if len(self.entries) != expected:
-            raise KernelError(f"an array of shape {self.shape} needs {expected} entries, given {len(self.entries)}")
+        if any(size < 1 for size in self.shape) or len(self.entries) != prod(self.shape):
+            raise KernelError(f"an array of shape {self.shape} (sizes from 1) was given {len(self.entries)} entries")
 
     def __getitem__(self, index: tuple[int, ...]) -> Fraction:
         place = 0
@@ -214,18 +235,10 @@ class Array:
             for axis, i in zip(order, index, strict=True):
                 source[axis] = i
             entries.append(self[tuple(source)])
-        merged: list[int] = []
-        for group in groups:
-            size = 1
-            for axis in group:
-                size *= self.shape[axis]
-            merged.append(size)
-        return Array(tuple(merged), tuple(entries))
+        return Array(tuple(prod(self.shape[axis] for axis in group) for group in groups), tuple(entries))
 
 
-def einsum(
-    factors: Iterable[tuple[Array, tuple[str, ...]]], output: tuple[str, ...], dims: Mapping[str, int]
-) -> Array:
+def einsum(factors: Iterable[tuple[Array, tuple[str, ...]]], output: tuple[str, ...], dims: Mapping[str, int]) -> Array:
     """The exact sum of products over all indices that are not in the output, one factor at a time."""
     pieces = list(factors)
     table: dict[tuple[int, ...], Fraction] = {(): Fraction(1)}
@@ -260,12 +273,12 @@ def evaluate(term: Term, values: Mapping[str, Array], dims: Mapping[str, int]) -
     """The exact value of a term: an array over its free indices, in their order. ``dims`` gives each size symbol."""
     legs = tuple(name for name, _ in term.free)
     shape = tuple(_size(dims, size) for _, size in term.free)
-    total = [Fraction(0)] * len(Array(shape, _zeros(shape)).entries)
+    total = [Fraction(0)] * prod(shape)
     for monomial in term.monomials:
         sizes = {name: _size(dims, size) for name, size in term.free + monomial.bound}
         factors: list[tuple[Array, tuple[str, ...]]] = []
         for factor in monomial.factors:
-            if factor.tensor.name == "δ":
+            if factor.tensor.name == DELTA:
                 n = _size(dims, factor.tensor.sizes[0])
                 eye = tuple(Fraction(int(i == j)) for i in range(n) for j in range(n))
                 factors.append((Array((n, n), eye), factor.indices))
@@ -279,20 +292,76 @@ def evaluate(term: Term, values: Mapping[str, Array], dims: Mapping[str, int]) -
     return Array(shape, tuple(total))
 
 
-def _zeros(shape: tuple[int, ...]) -> tuple[Fraction, ...]:
-    n = 1
-    for size in shape:
-        n *= size
-    return (Fraction(0),) * n
-
-
 def _size(dims: Mapping[str, int], symbol: str) -> int:
     if symbol not in dims:
         raise KernelError(f"no size was given for {symbol}")
     return dims[symbol]
 
 
-# -- grouping ------------------------------------------------------------------------------------------------------------
+# -- well-formed definitions ------------------------------------------------------------------------------------------
+
+
+def _plain(pattern: re.Pattern[str], *names: str) -> None:
+    odd = [name for name in names if not pattern.fullmatch(name)]
+    if odd:
+        raise KernelError(f"not a name that can stand here: {odd}, needed {pattern.pattern}")
+
+
+def _check_legs(legs: tuple[str, ...], stems: tuple[str, ...], indices: tuple[str, ...]) -> None:
+    _plain(_LEG, *legs)
+    for leg in legs:
+        stem, index = _stem(leg)
+        if stem not in stems:
+            raise KernelError(f"leg {leg} has no size: the declared stems are {sorted(stems)}")
+        if index not in indices:
+            raise KernelError(f"leg {leg} belongs to none of the families {indices} here")
+
+
+def _check_node(node: Node, stems: tuple[str, ...], modes: tuple[str, ...]) -> None:
+    """modes: the index of the family of modes around the node, if any."""
+    if isinstance(node, Block):
+        _check_block(node, stems, modes, ("", *modes) if modes else ("", "*"))
+    elif isinstance(node, Product):
+        if not node.parts:
+            raise KernelError("an empty product has no legs")
+        for part in node.parts:
+            _check_node(part, stems, modes)
+    elif isinstance(node, Each):
+        if modes:
+            raise KernelError("families of modes are not nested")
+        _plain(_NAME, node.index, node.count)
+        _check_node(node.body, stems, (node.index,))
+    else:
+        _plain(_NAME, node.index)
+        _plain(_SIZE, node.count, node.width)
+        if node.left == node.right or node.index in modes:
+            raise KernelError(f"the chain of {node.body.name} needs two different end legs and an index of its own")
+        _check_legs((node.left, node.right), stems, ("", *modes))
+        _check_block(node.body, stems, (*modes, node.index), ("", *modes))
+
+
+def _check_block(block: Block, stems: tuple[str, ...], around: tuple[str, ...], indices: tuple[str, ...]) -> None:
+    _plain(_NAME, block.name)
+    _check_legs(block.legs, stems, indices)
+    if not set(block.family) <= set(around):
+        raise KernelError(f"block {block.name} has family {block.family} inside {around}")
+
+
+def _eaches(node: Node) -> tuple[Each, ...]:
+    if isinstance(node, Product):
+        return tuple(each for part in node.parts for each in _eaches(part))
+    return (node,) if isinstance(node, Each) else ()
+
+
+def _block_names(node: Node) -> tuple[str, ...]:
+    if isinstance(node, Block):
+        return (node.name,)
+    if isinstance(node, Product):
+        return tuple(name for part in node.parts for name in _block_names(part))
+    return _block_names(node.body)
+
+
+# -- grouping ---------------------------------------------------------------------------------------------------------
 
 
 def _stem(leg: str) -> tuple[str, str]:
@@ -309,19 +378,22 @@ class _Grouping:
         self.named: dict[str, Tensor] = {}
         self.groups: dict[str, Tensor] = {}
         self.stems = dict(model.legs)
-        if len(set(focus.modes)) != len(focus.modes) or REST in focus.modes:
+        blocks = _block_names(model.body)
+        shared = sorted({name for name in blocks if blocks.count(name) > 1})
+        if shared:
+            raise KernelError(f"{shared} occur twice in {model.name}: shared blocks cannot be grouped")
+        _check_families(model.body, ())
+        names = [link.positions for link in focus.links]
+        _plain(_MEMBER, *focus.modes, *(name for positions in names for name in positions))
+        if len(set(focus.modes)) != len(focus.modes):
             raise KernelError(f"the named modes must be distinct, given {focus.modes}")
         self.links = {link.mode: link for link in focus.links}
-        names = [link.positions for link in focus.links]
         if len(self.links) != len(focus.links) or any(len(set(n)) != len(n) or not n for n in names):
             raise KernelError("the named positions of a chain must be distinct, and a chain is opened once")
         self.opened: set[str] = set()
-        self.family = ""
 
     def size(self, leg: str) -> str:
         stem, index = _stem(leg)
-        if stem not in self.stems:
-            raise KernelError(f"leg {leg} has no size: the declared stems are {sorted(self.stems)}")
         return f"{self.stems[stem]}[{index}]" if index else self.stems[stem]
 
     def spread(self, leg: str) -> tuple[str, ...]:
@@ -335,7 +407,7 @@ class _Grouping:
     def tensor(self, register: dict[str, Tensor], name: str, legs: tuple[str, ...], sizes: tuple[str, ...]) -> Term:
         made = Tensor(name, sizes)
         if name in self.named or name in self.groups:
-            raise KernelError(f"{name} occurs twice in {self.model.name}: shared blocks cannot be grouped")
+            raise KernelError(f"two groups of {self.model.name} would be called {name}: give its blocks other names")
         register[name] = made
         return made[legs]
 
@@ -358,15 +430,12 @@ class _Grouping:
         if isinstance(node, Chain):
             return self.chain(node, around)
         if isinstance(node, Product):
-            total: Term | None = None
+            parts: list[Term] = []
             for place, part in enumerate(node.parts):
                 others = outside.union(*(_open_legs(p) for k, p in enumerate(node.parts) if k != place))
-                term = self.read(part, around, others)
-                total = term if total is None else total * term
-            if total is None:
-                raise KernelError("an empty product has no legs")
-            return total
-        return self.each(node, around, outside)
+                parts.append(self.read(part, around, others))
+            return reduce(mul, parts)
+        return self.each(node, outside)
 
     def legs(self, legs: tuple[str, ...], around: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
         members = dict(around)
@@ -377,32 +446,17 @@ class _Grouping:
         return tuple(made)
 
     def member(self, block: Block, around: tuple[tuple[str, str], ...]) -> str:
-        """The name of a member. Every family index around a block must select among its members: else it is shared."""
-        if block.family != tuple(index for index, _ in around):
-            raise KernelError(
-                f"block {block.name} has family {block.family} inside {tuple(i for i, _ in around)}: "
-                "a block that several members share cannot be grouped"
-            )
         return block.name + (f"[{','.join(name for _, name in around)}]" if around else "")
 
-    def each(self, node: Each, around: tuple[tuple[str, str], ...], outside: set[str]) -> Term:
-        if around or self.family not in ("", node.index):
-            raise KernelError("families of modes are not nested")
-        self.family = node.index
-        for leg in _open_legs(node.body):
-            stem, index = _stem(leg)
-            if index not in ("", node.index):
-                raise KernelError(f"leg {stem}[{index}] does not belong to the family over {node.index}")
-        total: Term | None = None
+    def each(self, node: Each, outside: set[str]) -> Term:
+        parts: list[Term] = []
         for mode in self.focus.modes:
             term = self.read(node.body, ((node.index, mode),), outside)
-            inner = [n for n, _ in term.free if n not in self.joined(node, mode, outside)]
-            term = term.sum(*inner)
-            total = term if total is None else total * term
-        _check_families(node.body, (node.index,))
-        legs = tuple(dict.fromkeys(leg for leg in self.joined(node, REST, outside)))
-        rest = self.tensor(self.groups, f"{_label(node.body)}[{REST}]", legs, tuple(map(self.size, legs)))
-        return rest if total is None else total * rest
+            kept = self.joined(node, mode, outside)
+            parts.append(term.sum(*(name for name, _ in term.free if name not in kept)))
+        legs = tuple(dict.fromkeys(self.joined(node, REST, outside)))
+        rest = self.tensor(self.groups, f"{''.join(_block_names(node))}[{REST}]", legs, tuple(map(self.size, legs)))
+        return reduce(mul, (*parts, rest))
 
     def joined(self, node: Each, mode: str, outside: set[str]) -> list[str]:
         """The legs of one member that go on outside of it, under the member's names."""
@@ -419,13 +473,14 @@ class _Grouping:
         mode = around[-1][1] if around else ""
         left, right = self.legs((node.left, node.right), around)
         batch = self.legs(node.body.legs, around)
-        _check_families(node.body, (*(index for index, _ in around), node.index))
         label = node.body.name + (f"[{mode}]" if mode else "")
         if mode not in self.links:
             legs = (*batch, left, right)
             return self.tensor(self.groups, f"{label}*", legs, tuple(map(self.size, legs)))
         link = self.links[mode]
         names = link.positions
+        if mode in self.opened:
+            raise KernelError(f"there are two chains to open at {mode!r} in {self.model.name}")
         self.opened.add(mode)
         pieces: list[tuple[str, dict[str, Tensor]]] = [] if link.first else [(f"{label}<{names[0]}", self.groups)]
         for place, name in enumerate(names):
@@ -433,29 +488,17 @@ class _Grouping:
                 pieces.append((f"{label}{names[place - 1]}<{name}", self.groups))
             pieces.append((self.member(node.body, (*around, (node.index, name))), self.named))
         pieces.append((f"{label}>{names[-1]}", self.groups))
-        total: Term | None = None
+        batch_sizes = tuple(map(self.size, batch))
+        parts: list[Term] = []
         at, size = left, self.size(left)
         for place, (name, register) in enumerate(pieces):
             last = place == len(pieces) - 1
             to = right if last else f"{node.left}{place}'{mode}"
             to_size = self.size(right) if last else f"{node.width}{place}'{mode}"
-            batch_sizes = tuple(map(self.size, batch))
-            term = self.tensor(register, name, (*batch, at, to), (*batch_sizes, size, to_size))
-            total = term if total is None else total * term
+            parts.append(self.tensor(register, name, (*batch, at, to), (*batch_sizes, size, to_size)))
             at, size = to, to_size
-        if total is None:
-            raise KernelError("an opened chain has at least one named position")
-        inner = [n for n, _ in total.free if n not in (*batch, left, right)]
-        return total.sum(*inner)
-
-
-def _label(node: Node) -> str:
-    if isinstance(node, Block):
-        return node.name
-    if isinstance(node, Chain):
-        return node.body.name
-    parts = node.parts if isinstance(node, Product) else (node.body,)
-    return "".join(map(_label, parts))
+        total = reduce(mul, parts)
+        return total.sum(*(n for n, _ in total.free if n not in (*batch, left, right)))
 
 
 def _open_legs(node: Node) -> tuple[str, ...]:
@@ -478,21 +521,16 @@ def _star(leg: str, index: str) -> str:
 
 def _check_families(node: Node, around: tuple[str, ...]) -> None:
     """Refuse blocks that do not carry every family index around them: they would be shared between members."""
-    if isinstance(node, Block):
-        if node.family != around:
-            raise KernelError(
-                f"block {node.name} has family {node.family} inside {around}: a block that several members share "
-                "cannot be grouped"
-            )
-    elif isinstance(node, Chain):
-        if around and around[-1] == node.index:
-            raise KernelError(f"family index {node.index} is used twice")
-        _check_families(node.body, (*around, node.index))
-    elif isinstance(node, Product):
+    if isinstance(node, Product):
         for part in node.parts:
             _check_families(part, around)
-    else:
-        raise KernelError("families of modes are not nested")
+    elif isinstance(node, Chain | Each):
+        _check_families(node.body, (*around, node.index))
+    elif node.family != around:
+        raise KernelError(
+            f"block {node.name} has family {node.family} inside {around}: a block that several members share "
+            "cannot be grouped"
+        )
 
 
 def size_of(symbol: str, sizes: Sizes, members: Mapping[str, int]) -> int:
@@ -502,16 +540,17 @@ def size_of(symbol: str, sizes: Sizes, members: Mapping[str, int]) -> int:
         raise KernelError(f"the size {stem} is needed, given {sorted(sizes)}")
     value: Any = sizes[stem]
     for name in filter(None, index.split(",")):
-        place = members[name] if name in members else int(name) if name.isdigit() else 0
-        if not isinstance(value, list | tuple) or not 1 <= place <= len(value):  # pyright: ignore[reportUnknownArgumentType]
+        place = members[name] if name in members else int(name) if name.isdecimal() else 0
+        entries = cast("Sequence[Any]", value) if isinstance(value, list | tuple) else ()
+        if not 1 <= place <= len(entries):
             raise KernelError(f"size {stem} needs an entry {name}, given {sizes[stem]!r}")
-        value = value[place - 1]  # pyright: ignore[reportUnknownVariableType]
+        value = entries[place - 1]
     if type(value) is not int or value < 0:
         raise KernelError(f"size {symbol} must be a non-negative integer, given {value!r}")
     return value
 
 
-# -- writing out ---------------------------------------------------------------------------------------------------------
+# -- writing out ------------------------------------------------------------------------------------------------------
 
 
 class _Expansion:
@@ -523,10 +562,9 @@ class _Expansion:
         self.factors: list[tuple[str, tuple[str, ...]]] = []
         self.dims: dict[str, int] = {}
         self.same: dict[str, str] = {}
-        self.count = 0
+        self.count = max((self.number(node.count, ()) for node in _eaches(model.body)), default=0)
 
     def result(self) -> Concrete:
-        self.count = self.modes(self.model.body)
         self.read(self.model.body, ())
         output = tuple(leg for name in self.model.output for leg in self.spread(name))
         root = self.root
@@ -536,11 +574,13 @@ class _Expansion:
         dims: dict[str, int] = {}
         for leg, size in self.dims.items():
             if dims.setdefault(root(leg), size) != size:
-                raise KernelError(f"leg {leg} of size {size} is joined to one of size {dims[root(leg)]} by an empty chain")
+                raise KernelError(
+                    f"leg {leg} of size {size} is joined to one of size {dims[root(leg)]} by an empty chain"
+                )
         used = {leg for _, legs in factors for leg in legs}
-        lonely = [leg for leg in output if root(leg) not in used]
+        lonely = [leg for leg in self.dims if root(leg) not in used]
         if lonely:
-            raise KernelError(f"no block has the output leg {lonely[0]} at these sizes (an empty chain has no end tensor)")
+            raise KernelError(f"no block has the leg {lonely[0]} at these sizes (an empty chain has no end tensor)")
         return Concrete(self.blocks, factors, tuple(map(root, output)), dims)
 
     def root(self, leg: str) -> str:
@@ -548,21 +588,12 @@ class _Expansion:
             leg = self.same[leg]
         return leg
 
-    def modes(self, node: Node) -> int:
-        if isinstance(node, Each):
-            return self.number(node.count, ())
-        if isinstance(node, Product):
-            return max([self.modes(part) for part in node.parts], default=0)
-        return 0
-
     def number(self, symbol: str, around: tuple[tuple[str, int], ...]) -> int:
         return size_of(symbol, self.sizes, dict(around))
 
     def dim(self, leg: str) -> int:
         if leg not in self.dims:
             stem, index = _stem(leg)
-            if stem not in self.stems:
-                raise KernelError(f"leg {leg} has no size: the declared stems are {sorted(self.stems)}")
             symbol = self.stems[stem] + (f"[{index}]" if index else "")
             self.dims[leg] = self.number(symbol, ())
             if self.dims[leg] < 1:
@@ -605,18 +636,24 @@ class _Expansion:
         left, right = self.legs((node.left, node.right), around)
         batch = self.legs(node.body.legs, around)
         total = self.number(node.count, around)
-        self.dim(left), self.dim(right)
+        for leg in (left, right):
+            self.dim(leg)
         if not total:
-            self.same[left] = right
+            one, other = self.root(left), self.root(right)
+            if one != other:
+                self.same[one] = other
             return
         order = range(total, 0, -1) if node.descending else range(1, total + 1)
         tag = ",".join(str(member) for _, member in around)
         at = left
         for step, position in enumerate(order):
             # The inner leg between two positions belongs to the lower of their numbers.
-            to = right if step == total - 1 else f"{node.left}({tag}){position - 1 if node.descending else position}"
-            if to != right:
+            to = right
+            if step < total - 1:
                 place = position - 1 if node.descending else position
+                to = f"{node.left}({tag}){place}"
+                while to in self.dims:  # another chain begins at the same leg
+                    to += "'"
                 self.dims[to] = self.number(node.width, (*around, (node.index, place)))
                 if self.dims[to] < 1:
                     raise KernelError(f"width {node.width} must be positive, given {self.dims[to]}")
@@ -624,7 +661,7 @@ class _Expansion:
             at = to
 
 
-# -- the letters of a focus at concrete blocks -----------------------------------------------------------------------------
+# -- the letters of a focus at concrete blocks ------------------------------------------------------------------------
 
 
 class _Evaluation:
@@ -697,7 +734,6 @@ class _Evaluation:
     def part(self, node: Node, around: tuple[tuple[str, int], ...]) -> list[tuple[Array, tuple[str, ...]]]:
         """The concrete factors of a node, with concrete legs."""
         piece = _Expansion(self.model, self.expansion.sizes)
-        piece.count = self.expansion.count
         piece.read(node, around)
         self.same, self.dims = dict(piece.same), dict(piece.dims)
         return [(self.blocks[name], tuple(piece.root(leg) for leg in legs)) for name, legs in piece.factors]
@@ -726,7 +762,7 @@ class _Evaluation:
         for leg in output:
             dims.setdefault(leg, self.expansion.dim(leg))
         full = _with_identities(factors, tuple(output), dims, same)
-        self.found[f"{_label(node.body)}[{REST}]"] = full.regroup(tuple(groups))
+        self.found[f"{''.join(_block_names(node))}[{REST}]"] = full.regroup(tuple(groups))
 
     def outside(self, node: Node, skip: Each) -> tuple[str, ...]:
         if node == skip:
@@ -782,9 +818,7 @@ class _Evaluation:
         # An empty group is the identity: on the rows of the member after it, or on the right end of the chain.
         width = self.expansion.dim(right) if after is None else self.member(node.body, (*numbers, after)).shape[-2]
         shape = tuple(self.expansion.dim(leg) for leg in self.expansion.legs(node.body.legs, around))
-        entries = [
-            Fraction(int(index[-1] == index[-2])) for index in cartesian(*map(range, (*shape, width, width)))
-        ]
+        entries = [Fraction(int(index[-1] == index[-2])) for index in cartesian(*map(range, (*shape, width, width)))]
         return Array((*shape, width, width), tuple(entries))
 
 
@@ -800,21 +834,3 @@ def _with_identities(
     held = {leg for _, legs in pieces for leg in legs}
     pieces += [(Array((dims[leg],), (Fraction(1),) * dims[leg]), (leg,)) for leg in output if leg not in held]
     return einsum(pieces, output, dims)
-
-
-__all__ = [
-    "Array",
-    "Block",
-    "Chain",
-    "Concrete",
-    "Each",
-    "Focus",
-    "Link",
-    "Parameterization",
-    "Product",
-    "constant",
-    "einsum",
-    "evaluate",
-    "identity",
-    "zero",
-]

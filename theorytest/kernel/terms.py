@@ -235,7 +235,7 @@ def identity(i: str, j: str, size: str) -> Term:
     return Tensor(DELTA, (size, size))[i, j]
 
 
-# -- the machinery of the normal form ----------------------------------------------------------------------------------
+# -- the machinery of the normal form ---------------------------------------------------------------------------------
 
 
 def _check(indices: tuple[tuple[str, str], ...], factors: tuple[Factor, ...]) -> None:

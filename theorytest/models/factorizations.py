@@ -163,6 +163,9 @@ def einsum(formula: str, /, **shapes: tuple[int, ...]) -> Model:
         for leg, size in zip(legs, shape, strict=True):
             if sizes.setdefault(leg, size) != size:
                 raise InputError(f"leg {leg} of {formula!r} has the sizes {sizes[leg]} and {size} (block {name})")
+    unknown = [leg for leg in output if leg not in sizes]
+    if unknown:
+        raise InputError(f"the output leg {unknown[0]} of {formula!r} is in no block")
     blocks = tuple(Block(name, (), tuple(legs)) for legs, name in zip(factors, shapes, strict=True))
     pairs = tuple((leg, leg) for leg in sizes)
     made = Parameterization(f"einsum {formula}", Product(blocks), tuple(output), pairs, "the given sizes")
