@@ -230,17 +230,16 @@ def certificate(
     scale: tuple[Summand, ...] = UNIT,
     degree: int = 2,
 ) -> Positivstellensatz:
-    """A certificate of a formula between scalars, from premises that hold; raises `InputError` where none is found.
+    """A certificate of a formula between scalars, from premises that hold.
+
+    Raises `InputError` where none is found, and `KernelError` where no premise vouches for a part of the goal.
 
     The equations are the identities among the premises and the relations of all roots and inverses that occur in
     them. For an inequality without a hint, nonnegative combinations of products of at most ``degree`` premises, and
     of squares of atoms, are tried by an exact linear program."""
     known = set[Scalar]().union(*(atoms(side) for formula in premises for side in sides(formula)))
     ring = Ring(known | {Variable(name) for side in sides(goal) for name in variables(side)})
-    try:
-        difference = ring.polynomial(sides(goal)[1]) - ring.polynomial(sides(goal)[0])
-    except ValueError as error:
-        raise InputError(f"{goal.lhs}, {goal.rhs}: {error}") from error
+    difference = ring.polynomial(sides(goal)[1]) - ring.polynomial(sides(goal)[0])
     equations: list[int | Scalar] = [k for k, formula in enumerate(premises) if isinstance(formula, Identity)]
     equations += [atom for atom in ring.atoms if isinstance(atom, Power)]
     ideal = Ideal([_vanishing(ring, premises, equation) for equation in equations])
@@ -418,17 +417,16 @@ def nonnegative_solution(
 
     Where ``some`` marks columns, one of them must have a positive weight. Two-phase simplex over the rationals,
     Bland's rule."""
-    wanted = [k for k, marked in enumerate(some or ()) if marked]
-    if some is None:
-        return _simplex(columns, target)
-    for chosen in wanted:
-        # A positive weight of the chosen column: scale the target by t >= 0 and give the column weight 1.
-        shifted = [-x for x in columns[chosen]]
-        found = _simplex([*columns, [-x for x in target]], shifted)
-        if found is not None and found[-1] > 0:
-            weights = [w / found[-1] for w in found[:-1]]
-            weights[chosen] += 1 / found[-1]
-            return weights
+    base = _simplex(columns, target)
+    if base is None or some is None or any(w and marked for w, marked in zip(base, some, strict=True)):
+        return base
+    for chosen in (k for k, marked in enumerate(some) if marked):
+        # Give the chosen column weight 1 and leave the multiple t >= 0 of the target open; t = 0 adds nothing to the base.
+        found = _simplex([*columns, [-x for x in target]], [-x for x in columns[chosen]])
+        if found is not None:
+            *weights, t = found
+            weights[chosen] += 1
+            return [w / t for w in weights] if t else [w + b for w, b in zip(weights, base, strict=True)]
     return None
 
 

@@ -55,12 +55,10 @@ Extended = Fraction | str
 
 def sides(formula: Claim) -> tuple[Scalar, Scalar]:
     """Both sides of a formula between scalars."""
-    if (
-        isinstance(formula, Identity | Inequality)
-        and isinstance(formula.lhs, Scalar)
-        and isinstance(formula.rhs, Scalar)
-    ):
-        return formula.lhs, formula.rhs
+    if isinstance(formula, Identity | Inequality):
+        lhs, rhs = formula.lhs, formula.rhs
+        if isinstance(lhs, Scalar) and isinstance(rhs, Scalar):
+            return lhs, rhs
     raise KernelError(f"a formula between scalars was needed, given {type(formula).__name__}")
 
 
@@ -137,9 +135,7 @@ def discharge(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ..
     where = _where(premises[0])
     for condition in where.conditions:
         if condition not in premises[1:]:
-            raise KernelError(
-                f"the condition {condition.lhs} {getattr(condition, 'relation', '=')} {condition.rhs} is open"
-            )
+            raise KernelError(f"a condition is open: {_text(condition)}")
     return where.claim
 
 
@@ -346,9 +342,7 @@ def monotone(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...
     moved = derivative(goal.function, goal.variable)
     sign = Inequality(ZERO, "<", moved) if goal.direction == "increasing" else Inequality(moved, "<", ZERO)
     if goal.function not in sides(defined.claim) or slope.claim != sign:
-        raise KernelError(
-            f"premises were needed: {goal.function} is defined, and its derivative {moved} has the strict sign"
-        )
+        raise KernelError(f"premises were needed: {goal.function} is defined, and for its derivative {_text(sign)}")
     kept = _without(defined.conditions, goal.variable, *closed) + _without(slope.conditions, goal.variable, *inside)
     return Where(tuple(dict.fromkeys(kept)), goal)
 

@@ -16,7 +16,7 @@ from math import isqrt, prod
 from flint import arb, ctx, fmpq
 
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.scalar import Exp, Ln, Number, Power, Scalar, Sum, Times, Variable
+from theorytest.kernel.scalar import Ln, Number, Power, Scalar, Sum, Times, Variable
 
 Value = Fraction | arb
 
@@ -104,8 +104,8 @@ def evaluate(expression: Scalar, values: Mapping[str, Fraction]) -> Value:
             value = evaluate(argument, values)
             _need(less(Fraction(0), value), expression)
             return Fraction(0) if value == 1 else ball(value).log()
-        case Exp(argument):
-            value = evaluate(argument, values)
+        case _:
+            value = evaluate(expression.argument, values)
             return Fraction(1) if isinstance(value, Fraction) and value == 0 else ball(value).exp()
 
 

@@ -138,8 +138,8 @@ def children(expression: Scalar) -> tuple[Scalar, ...]:
             return parts
         case Power(base):
             return (base,)
-        case Ln(argument) | Exp(argument):
-            return (argument,)
+        case _:
+            return (expression.argument,)
 
 
 def variables(expression: Scalar) -> set[str]:
@@ -162,7 +162,7 @@ def rebuild(expression: Scalar, parts: tuple[Scalar, ...]) -> Scalar:
             return Power(parts[0], exponent)
         case Ln():
             return Ln(parts[0])
-        case Exp():
+        case _:
             return Exp(parts[0])
 
 
@@ -255,5 +255,5 @@ def _show(expression: Scalar) -> str:
             return f"{base}^{exponent}" if exponent.denominator == 1 and exponent > 0 else f"{base}^({exponent})"
         case Ln(argument):
             return f"ln({argument})"
-        case Exp(argument):
-            return f"exp({argument})"
+        case _:
+            return f"exp({expression.argument})"

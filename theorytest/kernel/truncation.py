@@ -39,9 +39,8 @@ def _fraction(value: fmpq) -> Fraction:
 
 
 def _matrix(array: Array) -> fmpq_mat:
-    if len(array.shape) != 2:
-        raise KernelError(f"a matrix was needed, given shape {array.shape}")
-    return fmpq_mat(*array.shape, [_exact(x) for x in array.entries])
+    rows, columns = array.shape
+    return fmpq_mat(rows, columns, [_exact(x) for x in array.entries])
 
 
 def unfolding(array: Array, mode: int) -> fmpq_mat:
