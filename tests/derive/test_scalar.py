@@ -108,12 +108,12 @@ def test_the_values_that_sympy_derives_on_the_solutions_are_proved() -> None:
 def test_changed_values_are_not_proved(factor: Fraction) -> None:
     found = singular_values([["x", 1], [1, 0]])
     real = reals()
+    minus, plus = found.minus, found.plus
+    assert isinstance(minus, Power)
+    assert isinstance(plus, Power)
     facts = (
-        real.power(real.at_most("square", 0, found.minus.base), HALF),
-        real.power(  # pyright: ignore
-            real.less("positive", 0, found.plus.base),  # pyright: ignore
-            HALF,
-        ),
+        real.power(real.at_most("square", 0, minus.base), HALF),
+        real.power(real.less("positive", 0, plus.base), HALF),
     )
     changed = SingularValues(found.matrix, (found.values[0] * factor, found.values[1]))
     with pytest.raises(InputError, match="no certificate"):

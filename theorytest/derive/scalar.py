@@ -421,7 +421,7 @@ def nonnegative_solution(
     if base is None or some is None or any(w and marked for w, marked in zip(base, some, strict=True)):
         return base
     for chosen in (k for k, marked in enumerate(some) if marked):
-        # Give the chosen column weight 1 and leave the multiple t >= 0 of the target open; t = 0 adds nothing to the base.
+        # The chosen column gets weight 1 and the target a multiple t >= 0; where t = 0, this adds nothing to the base.
         found = _simplex([*columns, [-x for x in target]], [-x for x in columns[chosen]])
         if found is not None:
             *weights, t = found
