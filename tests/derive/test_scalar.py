@@ -2,21 +2,26 @@
 
 import random
 from fractions import Fraction
+from importlib import import_module
 
 import pytest
 
+from theorytest.authoring import Proof
 from theorytest.derive.derivation import Derive
 from theorytest.derive.scalar import Ideal, Reals, certificate, express, nonnegative_solution
 from theorytest.derive.singular_values import singular_values
 from theorytest.errors import InputError
-from theorytest.kernel.claim import Identity, Inequality, SingularValues
+from theorytest.kernel.analysis import holds, violation
+from theorytest.kernel.claim import Identity, Inequality, Limit, Monotone, Range, SingularValues, Where
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.polynomial import Ring, atoms
-from theorytest.kernel.scalar import ONE, ZERO, Power, Variable, sqrt
+from theorytest.kernel.rules import Context, conclude
+from theorytest.kernel.scalar import ONE, ZERO, Power, Variable, scalar, sqrt, substitute
 from theorytest.kernel.statement import Statement
 
 x, y = Variable("x"), Variable("y")
 HALF = Fraction(1, 2)
+W = ("w11", "w12", "w21", "w22")
 
 
 def reals() -> Reals:
@@ -118,3 +123,37 @@ def test_changed_values_are_not_proved(factor: Fraction) -> None:
     changed = SingularValues(found.matrix, (found.values[0] * factor, found.values[1]))
     with pytest.raises(InputError, match="no certificate"):
         real.singular_values(changed, *facts, degree=1)
+
+
+@pytest.mark.parametrize("name", ["singular_values", "proposition_2"])
+def test_every_step_of_the_proofs_holds_at_random_points(name: str) -> None:
+    """A second look at the rules: no conclusion about real numbers fails at any of 25 points (exact or in balls)."""
+    module = import_module(f"proofs.rc20.{name}")
+    rng = random.Random(7)
+    checked = 0
+    for entry in [value for value in vars(module).values() if isinstance(value, Proof)]:
+        derive = Derive(entry.statement)
+        entry.build(derive)
+        context = Context(entry.statement, {})
+        found, _ = conclude(context, derive.derivation())
+        assert found[-1] == entry.statement.claim
+        for claim in found:
+            inner = claim.claim if isinstance(claim, Where) else claim
+            for _ in range(25):
+                point = {v: Fraction(rng.randint(-50, 50), rng.randint(1, 20)) for v in ("w", *W)}
+                if isinstance(inner, Identity | Inequality | SingularValues):
+                    assert holds(claim, point, 128) is not False, claim
+                elif isinstance(inner, Monotone | Range):
+                    ends = sorted({Fraction(rng.randint(0, 900), 30) for _ in range(2)})
+                    data = tuple(ends) if isinstance(inner, Monotone) else (ends[0],)
+                    with pytest.raises(KernelError):  # two equal points, or no violation
+                        violation(inner, {}, data, 128)
+                elif isinstance(inner, Limit) and inner.value is not None:
+                    far = Inequality(
+                        (substitute(inner.function, "w", scalar(10**12)) - inner.value) ** 2, "<", scalar(HALF**20)
+                    )
+                    assert holds(far, {}, 256) is not False, claim
+                else:
+                    break
+                checked += 1
+    assert checked > 1000
