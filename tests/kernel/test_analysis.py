@@ -46,11 +46,10 @@ from theorytest.kernel.terms import zero
 x, y, z = Variable("x"), Variable("y"), Variable("z")
 HALF = Fraction(1, 2)
 NOTHING = Fraction(0)
-STATEMENT = Statement("label", "title", Identity(x, x))
 
 
 def apply(rule: str, *premises: Claim, data: Sequence[Any] = ()) -> Any:
-    return RULES[rule](Context(STATEMENT, {}), premises, tuple(data))
+    return RULES[rule](Context(Statement("label", "title", Identity(x, x)), {}), premises, tuple(data))
 
 
 def where(claim: Claim, *conditions: Identity | Inequality) -> Where:
