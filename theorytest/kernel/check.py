@@ -105,16 +105,15 @@ def recheck(record: Any) -> list[str]:
     """
     problems: list[str] = []
     library: dict[str, Statement] = {}
+    queue: list[tuple[str, Any, str]] = []
     try:
-        entries = [(str(entry["label"]), entry) for entry in record["statements"]]
         if record["schema"] != 1:
             return [f"record: schema {record['schema']!r} is not known, needed 1"]
-    except (KeyError, TypeError):
+        for entry in record["statements"]:
+            queue.append((str(entry["label"]), entry, "status"))
+            queue += [(str(control["label"]), control, "outcome") for control in entry.get("controls", ())]
+    except (KeyError, TypeError, AttributeError):
         return ["record: not a record of theorytest (needs schema 1 and a list of statements with labels)"]
-    queue: list[tuple[str, Any, str]] = []
-    for label, entry in entries:
-        queue.append((label, entry, "status"))
-        queue += [(f"{label} / {control.get('label')}", control, "outcome") for control in entry.get("controls", [])]
     for label, entry, field in queue:
         try:
             problems += [f"{label}: {text}" for text in _recheck_one(entry, field, library)]
