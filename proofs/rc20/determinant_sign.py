@@ -140,7 +140,7 @@ def rate_of_the_log_determinant_in(inner):
 def by_a_bounded_logarithmic_derivative(derive):
     grams = product_of_balanced_layers(derive)
     _, known = inverse_hypotheses(chain)
-    inner = derive.inner(*known, grams.claim)
+    inner = derive.inner(*known, grams.claim.claim)
     rate_of_the_log_determinant_in(inner)
     derive.apply(
         "log-determinant-bounded",
@@ -229,7 +229,7 @@ def by_jacobis_formula(derive):
     grams = product_of_balanced_layers(derive)
     vectors, first_layer, values = (derive.assume(name) for name in ("left-vectors", "first-layer", "singular-values"))
     _, known = inverse_hypotheses(chain)
-    inner = derive.inner(*known, grams.claim, vectors.claim, first_layer.claim, values.claim)
+    inner = derive.inner(*known, grams.claim.claim, vectors.claim, first_layer.claim, values.claim)
     rate_of_the_log_determinant_in(inner)
     left_inverse, right_inverse, _, _, orthonormal, eigen, singular = inner.given
     inverse = Tensor(left_inverse.claim.lhs.monomials[0].factors[0].tensor.name, ("d_out", "d_out"))

@@ -1,9 +1,10 @@
 """What can be claimed: frozen, exact, and with one meaning each.
 
-A claim about tensors is stated in terms with symbolic sizes and holds for every value of its free indices. A claim about
-real variables is stated in scalar expressions (`theorytest.kernel.scalar`). A claim about motion names the gradient flow
-(or the discrete step) of a parameterization, whose velocities the kernel derives itself; it speaks of every time in the
-interval of existence.
+A claim about tensors is stated in terms with symbolic sizes; it holds for every value of its free indices and for all
+tensors (that meet the statement's assumptions), also where they are named like the blocks of a model. A claim about real
+variables is stated in scalar expressions (`theorytest.kernel.scalar`). A claim about motion names the gradient flow (or
+the discrete step) of a parameterization, whose velocities the kernel derives itself; it speaks of every time in the
+interval of existence, and of all members that the flow's focus can name.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from theorytest.kernel.encoding import noun
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Focus, Parameterization
 from theorytest.kernel.scalar import Scalar
-from theorytest.kernel.terms import Indices, Tensor, Term, constant
+from theorytest.kernel.terms import Indices, Tensor, Term
 
 STEP_SIZE = "η"
 MOMENTUM = "β"
@@ -34,6 +35,10 @@ class Flow:
     speeds: tuple[tuple[str, Fraction], ...] = ()
     decay: Fraction = Fraction(0)
 
+    def __post_init__(self) -> None:
+        if len(dict(self.speeds)) != len(self.speeds):
+            raise KernelError(f"a block is given two speeds: {self.speeds}")
+
     def velocities(self) -> dict[str, tuple[Indices, Term]]:
         """The velocity of every named member: derived, never typed."""
         speeds = dict(self.speeds)
@@ -42,9 +47,7 @@ class Flow:
             raise KernelError(f"speeds are given for {sorted(speeds)}, the named blocks are {sorted(letters)}")
         moved: dict[str, tuple[Indices, Term]] = {}
         for name, (legs, velocity) in self.parameterization.velocities(self.focus).items():
-            free = tuple(zip(legs, letters[name].sizes, strict=True))
-            total = velocity * speeds.get(name, Fraction(1)) + constant(0, *free)
-            moved[name] = (legs, total - letters[name][legs] * self.decay)
+            moved[name] = (legs, velocity * speeds.get(name, Fraction(1)) - letters[name][legs] * self.decay)
         return moved
 
 
@@ -101,6 +104,14 @@ class Inequality:
 @noun
 class AtStart:
     """The claim at time 0 only, for all members that the flow's focus can name (all adjacent layers, say)."""
+
+    claim: Identity | Inequality
+    motion: Flow
+
+
+@noun
+class Always:
+    """The claim at every time of the flow, for all members that the flow's focus can name."""
 
     claim: Identity | Inequality
     motion: Flow
@@ -274,6 +285,7 @@ Claim = (
     Identity
     | Inequality
     | AtStart
+    | Always
     | SameSize
     | AtLeast
     | Conserved

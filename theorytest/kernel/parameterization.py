@@ -58,9 +58,9 @@ class Block:
 class Chain:
     """The matrix product of the members ``body[1] body[2] ... body[count]`` (or descending) between two legs.
 
-    ``body.legs`` holds the batch legs only; the two matrix legs are added: row leg, then column leg. An empty chain is the identity, so the two end legs must
-    then have the same size. ``width`` is the size symbol of the inner legs, indexed by the family indices around the
-    chain, or by the chain's own position (see `at`).
+    ``body.legs`` holds the batch legs only; the two matrix legs are added: row leg, then column leg. An empty chain is
+    the identity, so the two end legs must then have the same size. ``width`` is the size symbol of the inner legs,
+    indexed by the family indices around the chain, or by the chain's own position (see `at`).
     """
 
     index: str
@@ -153,7 +153,7 @@ class Parameterization:
             raise KernelError(f"a leg has two sizes: {self.legs}")
         _check_legs(self.output, stems, ("", "*"))
         _check_node(self.body, stems, ())
-        if len({(node.index, node.count) for node in _eaches(self.body)}) > 1:
+        if len({(node.index, node.count) for node in eaches(self.body)}) > 1:
             raise KernelError(f"{self.name}: all families of modes have the same index and the same count")
 
     # -- all sizes at once --------------------------------------------------------------------------------------
@@ -347,9 +347,9 @@ def _check_block(block: Block, stems: tuple[str, ...], around: tuple[str, ...], 
         raise KernelError(f"block {block.name} has family {block.family} inside {around}")
 
 
-def _eaches(node: Node) -> tuple[Each, ...]:
+def eaches(node: Node) -> tuple[Each, ...]:
     if isinstance(node, Product):
-        return tuple(each for part in node.parts for each in _eaches(part))
+        return tuple(each for part in node.parts for each in eaches(part))
     return (node,) if isinstance(node, Each) else ()
 
 
@@ -562,7 +562,7 @@ class _Expansion:
         self.factors: list[tuple[str, tuple[str, ...]]] = []
         self.dims: dict[str, int] = {}
         self.same: dict[str, str] = {}
-        self.count = max((self.number(node.count, ()) for node in _eaches(model.body)), default=0)
+        self.count = max((self.number(node.count, ()) for node in eaches(model.body)), default=0)
 
     def result(self) -> Concrete:
         self.read(self.model.body, ())

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from theorytest.kernel.claim import (
     All,
+    Always,
     AtLeast,
     AtStart,
     Change,
@@ -68,24 +69,19 @@ def conclude(
 ) -> tuple[tuple[Claim, ...], frozenset[Rest]]:
     """Replay a derivation: all results (hypotheses first), and the rules and statements that were used."""
     results = list(hypotheses)
-    used: set[Rest] = set()
     for place, step in enumerate(derivation.steps):
         if step.rule not in RULES:
             raise KernelError(f"step {place}: no rule is named {step.rule!r}")
         if not all(0 <= k < len(results) for k in step.premises):
-            raise KernelError(f"step {place}: premises {step.premises} are not among the {len(results)} earlier results")
+            raise KernelError(
+                f"step {place}: premises {step.premises} are not among the {len(results)} earlier results"
+            )
         premises = tuple(results[k] for k in step.premises)
         try:
             results.append(RULES[step.rule](context, premises, step.data))
         except KernelError as error:
             raise KernelError(f"step {place} ({step.rule}): {error}") from error
-        used.add(Rest("rule", step.rule))
-        if step.rule == "statement":
-            used.add(Rest("statement", context.library[step.data[0]].label))
-        for inner in step.data:
-            if isinstance(inner, Derivation):
-                used |= _rules_in(context, inner)
-    return tuple(results), frozenset(used)
+    return tuple(results), frozenset(_rules_in(context, derivation))
 
 
 def _rules_in(context: Context, derivation: Derivation) -> set[Rest]:
@@ -103,7 +99,8 @@ def _rules_in(context: Context, derivation: Derivation) -> set[Rest]:
 def take(data: tuple[Any, ...], *kinds: type[Any]) -> tuple[Any, ...]:
     """The data of a step, if it has the given types."""
     if len(data) != len(kinds) or not all(isinstance(item, kind) for item, kind in zip(data, kinds, strict=True)):
-        raise KernelError(f"the data must be {[kind.__name__ for kind in kinds]}, given {[type(d).__name__ for d in data]}")
+        given = [type(item).__name__ for item in data]
+        raise KernelError(f"the data must be {[kind.__name__ for kind in kinds]}, given {given}")
     return data
 
 
@@ -138,7 +135,7 @@ def tensor_names(value: Any) -> set[str]:
     return set()
 
 
-# -- logic ---------------------------------------------------------------------------------------------------------------
+# -- logic ------------------------------------------------------------------------------------------------------------
 
 
 @rule("assumption")
@@ -172,7 +169,7 @@ def both(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -
     return All(premises)
 
 
-# -- terms ---------------------------------------------------------------------------------------------------------------
+# -- terms ------------------------------------------------------------------------------------------------------------
 
 
 @noun
@@ -203,18 +200,24 @@ def normal_forms(context: Context, premises: tuple[Claim, ...], data: tuple[Any,
     return Identity(lhs, rhs)
 
 
+def _declared(claim: Claim) -> Tensor | None:
+    """The tensor all of whose entries a claim 0 <= c X[i, j, ...] (with distinct free indices, c > 0) says to be >= 0."""
+    if not isinstance(claim, Inequality) or not isinstance(claim.lhs, Term) or not isinstance(claim.rhs, Term):
+        return None
+    if not claim.lhs.is_zero or len(claim.rhs.monomials) != 1:
+        return None
+    (monomial,) = claim.rhs.monomials
+    free = sorted(name for name, _ in claim.rhs.free)
+    if monomial.coefficient > 0 and not monomial.bound and [sorted(f.indices) for f in monomial.factors] == [free]:
+        return monomial.factors[0].tensor
+    return None
+
+
 def nonnegative(multiplier: Term, declared: tuple[Claim, ...]) -> bool:
     """Whether a term is visibly nonnegative: positive coefficients times squares and tensors declared nonnegative."""
-    free = {
-        c.rhs.monomials[0].factors[0].tensor
-        for c in declared
-        if isinstance(c, Inequality) and isinstance(c.lhs, Term) and isinstance(c.rhs, Term) and c.lhs.is_zero
-        if len(c.rhs.monomials) == 1 and c.rhs.monomials[0].coefficient > 0
-        if len(c.rhs.monomials[0].factors) == 1 and len({i for i, _ in c.rhs.free}) == len(c.rhs.free)
-        if sorted(c.rhs.monomials[0].factors[0].indices) == sorted(i for i, _ in c.rhs.free)
-    }
+    known = set(map(_declared, declared))
     for monomial in multiplier.monomials:
-        loose = [f for f in monomial.factors if f.tensor not in free and f.tensor.name != DELTA]
+        loose = [f for f in monomial.factors if f.tensor not in known and f.tensor.name != DELTA]
         if monomial.coefficient < 0 or any(loose.count(f) % 2 for f in loose):
             return False
     return True
@@ -253,7 +256,7 @@ def combination(context: Context, premises: tuple[Claim, ...], data: tuple[Any, 
     return goal
 
 
-# -- motion --------------------------------------------------------------------------------------------------------------
+# -- motion -----------------------------------------------------------------------------------------------------------
 
 
 @rule("rate")
@@ -281,11 +284,16 @@ def _only_named(quantity: Term, flow: Flow) -> None:
 
 @rule("replace")
 def replace(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
-    """In a rate or a change, or on the left of an identity, a term may be replaced by an equal one."""
+    """In a rate or a change a term may be replaced by one that is always equal: identically, or along the same flow.
+
+    An identity that holds under assumptions only would not do: nothing says that they hold at all times.
+    """
     count(premises, 2)
-    first, equal = premises[0], only(premises[1], Identity)
+    first, equal = premises
     take(data)
-    lhs, rhs = terms(equal)
+    lhs, rhs = terms(only(equal.claim if isinstance(equal, Always) else equal, Identity))
+    if not (lhs - rhs).is_zero and (not isinstance(equal, Always) or getattr(first, "motion", None) != equal.motion):
+        raise KernelError("the two sides must be equal identically, or along the same flow")
     if isinstance(first, Rate) and (first.rate - lhs).is_zero:
         return Rate(first.quantity, rhs, first.motion)
     if isinstance(first, Change) and (first.change - lhs).is_zero:
@@ -317,17 +325,16 @@ def stays(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) 
     lhs, rhs = terms(equal)
     if conserved.motion != start.motion or not (lhs - rhs - conserved.quantity).is_zero:
         raise KernelError("the conserved quantity must be the difference of the two sides, along the same flow")
-    return equal
+    return Always(equal, start.motion)
 
 
-# -- products of matrices ------------------------------------------------------------------------------------------------
+# -- products of matrices ---------------------------------------------------------------------------------------------
 
 
 def balance(left: Tensor, right: Tensor) -> Identity:
     """left^T left = right right^T, for two adjacent layers (RC20 equation 5)."""
-    inner = left.sizes[1]
     return Identity(
-        (left["_a", "i"] * left["_a", "j"]).sum("_a") if inner == right.sizes[0] else zero(),
+        (left["_a", "i"] * left["_a", "j"]).sum("_a"),
         (right["i", "_c"] * right["j", "_c"]).sum("_c"),
     )
 
@@ -336,6 +343,7 @@ def balance(left: Tensor, right: Tensor) -> Identity:
 class MatrixChain:
     """A product of L matrices, the flow seen from its first factor: W = First * (rest), P = First First^T, S = P^(L-2)."""
 
+    body: Chain
     flow: Flow
     first: Tensor
     end: Term  # free indices a, b
@@ -362,18 +370,19 @@ def matrix_chain(parameterization: Parameterization) -> MatrixChain:
     (first,) = parameterization.letters(flow.focus).values()
     end = parameterization.focus(flow.focus).rename({body.left: "a", body.right: "b"})
     out = first.sizes[0]
-    return MatrixChain(flow, first, end, Tensor(f"({first.name}{first.name}ᵀ)^({body.count}-2)", (out, out)))
+    return MatrixChain(body, flow, first, end, Tensor(f"({first.name}{first.name}ᵀ)^({body.count}-2)", (out, out)))
 
 
 def chain_letters(chain: MatrixChain) -> dict[str, Tensor]:
-    """The letters of an induction on the number of factors; sizes are arbitrary."""
+    """The letters of an induction on the number j of factors; their sizes are arbitrary, and no size of a model is
+    called like them."""
     out = chain.first.sizes[0]
     return {
-        "First": Tensor("First", (out, "h1")),
-        "Second": Tensor("Second", ("h1", "h2")),
-        "Partial": Tensor("Partial", (out, "h")),
-        "Last": Tensor("Last", ("h'", "h")),
-        "Next": Tensor("Next", ("h", "h''")),
+        "First": Tensor("First", (out, "#1")),
+        "Second": Tensor("Second", ("#1", "#2")),
+        "Partial": Tensor("Partial", (out, "#j")),
+        "Last": Tensor("Last", ("#j-1", "#j")),
+        "Next": Tensor("Next", ("#j", "#j+1")),
         "Power": Tensor("Power", (out, out)),
     }
 
@@ -408,18 +417,12 @@ def _retype(
 ) -> Identity:
     """Put the next state into a template; the sizes of Partial and Last become those of the newest factor."""
     sizes = dict(zip(letters["Last"].sizes, letters[newest].sizes, strict=True))
-    lhs, rhs = terms(template)
-    return Identity(*(_substitute_state(side, state, sizes) for side in (lhs, rhs)))
-
-
-def _substitute_state(
-    term: Term, state: Mapping[str, tuple[tuple[str, ...], Term]], sizes: Mapping[str, str]
-) -> Term:
-    return resize(term, sizes).substitute(state)
+    return Identity(*(resize(side, sizes).substitute(state) for side in terms(template)))
 
 
 def resize(term: Term, sizes: Mapping[str, str]) -> Term:
     """The same term with size symbols renamed everywhere."""
+
     def new(size: str) -> str:
         return sizes.get(size, size)
 
@@ -452,32 +455,31 @@ def balanced_chain(context: Context, premises: tuple[Claim, ...], data: tuple[An
     if not isinstance(base, Derivation) or not isinstance(step, Derivation) or not templates:
         raise KernelError("the data are a parameterization, two derivations and identities")
     chain = matrix_chain(parameterization)
-    body = parameterization.body
-    assert isinstance(body, Chain)  # by matrix_chain
-    if only(premises[1], AtLeast) != AtLeast(body.count, 2):
-        raise KernelError(f"the second premise must be {body.count} >= 2")
-    adjacent = Focus((), (Link(("l+1", "l") if body.descending else ("l", "l+1"), adjacent=True),))
-    if only(premises[0], Identity) != balance(*parameterization.letters(adjacent).values()):
-        raise KernelError("the first premise must be that adjacent factors are balanced")
+    if premises[1] != AtLeast(chain.body.count, 2):
+        raise KernelError(f"the second premise must be {chain.body.count} >= 2")
+    adjacent = Focus((), (Link(("l+1", "l") if chain.body.descending else ("l", "l+1"), adjacent=True),))
+    balanced = Always(balance(*parameterization.letters(adjacent).values()), Flow(parameterization, adjacent))
+    if premises[0] != balanced:
+        raise KernelError("the first premise must be that adjacent factors are balanced along the plain flow")
     letters = chain_letters(chain)
     allowed = {"First", "Partial", "Last", "Power", DELTA}
     if any(tensor_names(t) - allowed for t in templates):
         raise KernelError(f"the templates may speak of {sorted(allowed)} only")
-    if tensor_names(context.statement) & set(letters):
-        raise KernelError(f"the letters {sorted(letters)} of the induction are taken by the statement")
+    if chain.power.name in tensor_names(context.statement):
+        raise KernelError(f"the letter {chain.power.name} is taken by the statement")
     for derivation, (hypotheses, goals) in zip((base, step), chain_hypotheses(chain, tuple(templates)), strict=True):
         found, _ = conclude(Context(_bare(context.statement), context.library), derivation, hypotheses)
         missing = [goal for goal in goals if goal not in found]
         if missing:
             raise KernelError(f"the induction does not show {missing[0].lhs} = {missing[0].rhs}")
-    sizes = dict(zip(letters["First"].sizes, chain.first.sizes, strict=True)) | {"h": chain.end_sizes[1]}
+    sizes = dict(zip(letters["First"].sizes, chain.first.sizes, strict=True)) | {"#j": chain.end_sizes[1]}
     whole = {
         "First": (("a", "b"), chain.first["a", "b"]),
         "Partial": (("a", "b"), chain.end),
         "Power": (("a", "b"), chain.power["a", "b"]),
     }
     results = tuple(
-        Identity(*(_substitute_state(side, whole, sizes) for side in terms(t)))
+        Always(Identity(*(resize(side, sizes).substitute(whole) for side in terms(t))), chain.flow)
         for t in templates
         if "Last" not in tensor_names(t)
     )
@@ -512,9 +514,8 @@ def gram_power(chain: MatrixChain) -> Identity:
 
 def gradient_term(chain: MatrixChain) -> Term:
     """The loss gradient at the end matrix, with free indices a, b."""
-    body = chain.flow.parameterization.body
-    assert isinstance(body, Chain)  # by matrix_chain
-    return chain.flow.parameterization.gradient(chain.flow.focus).rename({body.left: "a", body.right: "b"})
+    gradient = chain.flow.parameterization.gradient(chain.flow.focus)
+    return gradient.rename({chain.body.left: "a", chain.body.right: "b"})
 
 
 def log_rate_goals(chain: MatrixChain) -> tuple[Identity, Identity]:
@@ -532,33 +533,29 @@ def log_rate_goals(chain: MatrixChain) -> tuple[Identity, Identity]:
 
 
 def _log_rate(
-    context: Context, premises: tuple[Claim, ...], parameterization: Parameterization, derivation: Derivation, *more: Identity
-) -> MatrixChain:
+    context: Context, premises: tuple[Claim, ...], chain: MatrixChain, derivation: Derivation, *more: Identity
+) -> None:
     """The common part of the two determinant rules: check the premises and the inner derivation.
 
     The inner derivation may use the three facts about P^-1, the first premise, and the premises after the third; it must
     show both `log_rate_goals`, and what more is asked.
     """
-    if len(premises) < 3:
-        raise KernelError(f"needs at least 3 premises, given {len(premises)}")
-    chain = matrix_chain(parameterization)
-    body = parameterization.body
-    assert isinstance(body, Chain)  # by matrix_chain
-    if only(premises[0], Identity) != gram_power(chain):
-        raise KernelError("the first premise must be W W^T = P P P^(L-2)")
-    if only(premises[1], SameSize) != SameSize(*chain.end_sizes):
-        raise KernelError("the second premise must be that the end matrix is square")
-    if only(premises[2], AtLeast) != AtLeast(body.count, 2):
-        raise KernelError(f"the third premise must be {body.count} >= 2")
+    power = Always(gram_power(chain), chain.flow)
+    needed = (power, SameSize(*chain.end_sizes), AtLeast(chain.body.count, 2))
+    if premises[:3] != needed:
+        rows, columns = chain.end_sizes
+        raise KernelError(
+            "the premises must be W W^T = P P P^(L-2) along the plain flow, "
+            f"{rows} = {columns} (the end matrix is square), and {chain.body.count} >= 2"
+        )
     inverse, known = inverse_hypotheses(chain)
     if {inverse.name, chain.power.name} & tensor_names(context.statement):
         raise KernelError(f"the letter {inverse.name} or {chain.power.name} is taken by the statement")
-    hypotheses = (*known, premises[0], *premises[3:])
+    hypotheses = (*known, power.claim, *premises[3:])
     found, _ = conclude(Context(_bare(context.statement), context.library), derivation, hypotheses)
     for goal in (*log_rate_goals(chain), *more):
         if goal not in found:
             raise KernelError(f"the derivation does not show {goal.lhs} = {goal.rhs}")
-    return chain
 
 
 @rule("log-determinant-bounded")
@@ -571,8 +568,11 @@ def log_determinant_bounded(context: Context, premises: tuple[Claim, ...], data:
     hence bounded on every compact part of it, so ln det P cannot tend to minus infinity there: det P, and with it det W,
     never becomes 0, and by continuity det W keeps its sign. (The loss gradient is continuous: the setting of every flow.)
     """
+    count(premises, 3)  # what holds at one time only cannot bound a rate at all times
     parameterization, derivation = take(data, Parameterization, Derivation)
-    return DeterminantSignPreserved(_log_rate(context, premises, parameterization, derivation).flow)
+    chain = matrix_chain(parameterization)
+    _log_rate(context, premises, chain, derivation)
+    return DeterminantSignPreserved(chain.flow)
 
 
 @rule("log-determinant-rate")
@@ -581,19 +581,17 @@ def log_determinant_rate(context: Context, premises: tuple[Claim, ...], data: tu
     Jacobi's formula. Data: the parameterization, the inner derivation, and a term that it shows to equal <grad, P^-1 W>
     (which does not itself speak of P^-1)."""
     parameterization, derivation, target = take(data, Parameterization, Derivation, Term)
-    inverse, _ = inverse_hypotheses(matrix_chain(parameterization))
-    if inverse.name in tensor_names(target):
-        raise KernelError(f"the term may not speak of {inverse.name}")
     chain = matrix_chain(parameterization)
+    inverse, _ = inverse_hypotheses(chain)
+    if {inverse.name, chain.power.name} & tensor_names(target):
+        raise KernelError(f"the term may not speak of {inverse.name} or {chain.power.name}")
     slope = (inverse["a", "_c"] * chain.end.rename({"a": "_c"})).sum("_c")
     equal = Identity((gradient_term(chain) * slope).sum("a", "b"), target)
-    _log_rate(context, premises, parameterization, derivation, equal)
-    body = parameterization.body
-    assert isinstance(body, Chain)  # by matrix_chain
-    return LogDeterminantRate(Tensor(body.count, ())() * target * -1, chain.flow)
+    _log_rate(context, premises, chain, derivation, equal)
+    return LogDeterminantRate(Tensor(chain.body.count, ())() * target * -1, chain.flow)
 
 
-# -- tensors of low multilinear rank -------------------------------------------------------------------------------------
+# -- tensors of low multilinear rank ----------------------------------------------------------------------------------
 
 
 @rule("spectral-norm")
@@ -605,7 +603,7 @@ def spectral_norm(context: Context, premises: tuple[Claim, ...], data: tuple[Any
     count(premises, 1)
     norm = only(premises[0], SpectralNorm)
     (tensor,) = take(data, Tensor)
-    if len(tensor.sizes) != 2 or tensor.sizes[0] != norm.matrix.sizes[1]:
+    if len(tensor.sizes) != 2 or len(norm.matrix.sizes) != 2 or tensor.sizes[0] != norm.matrix.sizes[1]:
         raise KernelError("the tensor must have the column index of the matrix, then one other")
     image = (norm.matrix["_i", "_r"] * tensor["_r", "q"]).sum("_r")
     return Inequality(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import combinations, permutations, product
-from typing import Any
 
 from flint import fmpq, fmpq_mat  # pyright: ignore[reportMissingTypeStubs]
 
@@ -19,6 +18,7 @@ from theorytest.kernel.claim import (
     MOMENTUM,
     STEP_SIZE,
     All,
+    Always,
     AtLeast,
     AtStart,
     Change,
@@ -39,21 +39,22 @@ from theorytest.kernel.parameterization import (
     Array,
     Chain,
     Concrete,
-    Each,
-    Parameterization,
+    Node,
     Product,
+    eaches,
     einsum,
     evaluate,
     size_of,
 )
+from theorytest.kernel.rules import terms
 from theorytest.kernel.statement import Counterexample, Instance, Statement, Witness
-from theorytest.kernel.terms import Tensor, Term
+from theorytest.kernel.terms import Indices, Tensor, Term, zero
 
 PRECISION = 256  # bits, for real variables under roots, logarithms and exponentials
 ADAM_EPSILON = Fraction(1, 10**8)
 
 
-# -- the letters of a claim at an instance ---------------------------------------------------------------------------------
+# -- the letters of a claim at an instance ----------------------------------------------------------------------------
 
 
 def letters_at(flow: Flow, instance: Instance, members: Mapping[str, int]) -> tuple[dict[str, Array], dict[str, int]]:
@@ -64,14 +65,29 @@ def letters_at(flow: Flow, instance: Instance, members: Mapping[str, int]) -> tu
     model, focus = flow.parameterization, flow.focus
     values = model.values_at(focus, members, sizes, blocks, instance.gradient)
     # A size such as the depth L may occur as a number in a term: its value is the instance's, not the witness's to choose.
-    values |= {name: Array((), (Fraction(size),)) for name, size in sizes.items() if type(size) is int}
-    values |= {name: array for name, array in instance.letters if name not in values}
-    values |= {name: Array((), (value,)) for name, value in instance.variables if name not in values}
+    numbers = {name: Array((), (Fraction(size),)) for name, size in sizes.items() if type(size) is int}
+    letters = _own_letters(instance)
+    taken = sorted(set(letters) & (set(values) | set(numbers)))
+    if taken:
+        raise KernelError(f"the letters {taken} have their values from the model")
     dims: dict[str, int] = {}
-    shown = [*model.focus(focus).tensors().values(), *model.gradient(focus).tensors().values()]
-    for tensor in shown:
+    for tensor in (*model.focus(focus).tensors().values(), *model.gradient(focus).tensors().values()):
         _note_sizes(dims, tensor, values[tensor.name])
-    return values, dims
+    return numbers | letters | values, dims
+
+
+def _own_letters(instance: Instance) -> dict[str, Array]:
+    """The letters that an instance itself gives, numbers among them; one name has one value."""
+    variables = {name: Array((), (number,)) for name, number in instance.variables}
+    letters = dict(instance.letters) | variables
+    if len(letters) != len(instance.letters) + len(instance.variables):
+        raise KernelError("an instance gives two values for one letter")
+    return letters
+
+
+def _free_standing(instance: Instance) -> tuple[dict[str, Array], dict[str, int]]:
+    """The letters of claims that speak of no model, and the sizes that the instance itself gives."""
+    return _own_letters(instance), {name: size for name, size in instance.sizes if type(size) is int}
 
 
 def _note_sizes(dims: dict[str, int], tensor: Tensor, array: Array) -> None:
@@ -96,15 +112,17 @@ def assignments(flow: Flow, instance: Instance) -> Iterator[dict[str, int]]:
     """Every way to number the members that a focus names at the sizes of an instance."""
     sizes = dict(instance.sizes)
     model, focus = flow.parameterization, flow.focus
-    chains = list(_chains(model.body, ""))
-    for modes in permutations(range(1, _modes(model, sizes) + 1), len(focus.modes)):
+    families = eaches(model.body)
+    count = size_of(families[0].count, sizes, {}) if families else 0
+    for modes in permutations(range(1, count + 1), len(focus.modes)):
         numbers = dict(zip(focus.modes, modes, strict=True))
         options: list[list[dict[str, int]]] = []
         for link in focus.links:
-            (chain,) = [c for c, inside in chains if bool(inside) == bool(link.mode)][:1] or [None]
-            if chain is None:
+            inside = families[0].body if link.mode and families else model.body
+            chain = next(_chains(inside), None)
+            if chain is None or (link.mode and link.mode not in numbers):
                 raise KernelError(f"{model.name} has no chain at {link.mode!r}")
-            around = {name: numbers[link.mode] for name in chain.body.family[:-1]} if link.mode else {}
+            around = {families[0].index: numbers[link.mode]} if link.mode else {}
             length = size_of(chain.count, sizes, around)
             order = list(range(length, 0, -1)) if chain.descending else list(range(1, length + 1))
             spots = [
@@ -123,30 +141,16 @@ def assignments(flow: Flow, instance: Instance) -> Iterator[dict[str, int]]:
             yield total
 
 
-def _chains(node: Any, inside: str) -> Iterator[tuple[Chain, str]]:
+def _chains(node: Node) -> Iterator[Chain]:
+    """The chains of a node, not those inside a family of modes."""
     if isinstance(node, Chain):
-        yield node, inside
-    elif isinstance(node, Product):
-        for part in node.parts:
-            yield from _chains(part, inside)
-    elif isinstance(node, Each):
-        yield from _chains(node.body, node.index)
-
-
-def _modes(model: Parameterization, sizes: Mapping[str, Any]) -> int:
-    counts = [size_of(node.count, sizes, {}) for node in _eaches(model.body)]
-    return max(counts, default=0)
-
-
-def _eaches(node: Any) -> Iterator[Each]:
-    if isinstance(node, Each):
         yield node
     elif isinstance(node, Product):
         for part in node.parts:
-            yield from _eaches(part)
+            yield from _chains(part)
 
 
-# -- assumptions -----------------------------------------------------------------------------------------------------------
+# -- assumptions ------------------------------------------------------------------------------------------------------
 
 
 def motion_flow(claim: Claim) -> Flow | None:
@@ -157,11 +161,21 @@ def motion_flow(claim: Claim) -> Flow | None:
     return motion if isinstance(motion, Flow) else None
 
 
+def _parts(claim: Claim) -> tuple[Claim, ...]:
+    """The claims that a claim consists of."""
+    return tuple(part for inner in claim.claims for part in _parts(inner)) if isinstance(claim, All) else (claim,)
+
+
 def require_assumptions(statement: Statement, instance: Instance) -> None:
-    """Raise `KernelError` unless the instance is well formed and meets every assumption that has a formula."""
-    flow = motion_flow(statement.claim)
-    if flow is not None and not any(True for _ in assignments(flow, instance)):
-        raise KernelError("at these sizes there are no members for the claim to speak of")
+    """Raise `KernelError` unless the instance is well formed and meets every assumption that has a formula.
+
+    What is assumed of the start has to hold at the instance, a state at time 0. What is assumed of tensors without naming
+    a time holds at the time in question; so it can be checked where the claim speaks of one time only.
+    """
+    for part in _parts(statement.claim):
+        flow = motion_flow(part)
+        if flow is not None and not any(True for _ in assignments(flow, instance)):
+            raise KernelError("at these sizes there are no members for the claim to speak of")
     for assumption in statement.assumptions:
         if assumption.formula is not None:
             failed = _fails(assumption.formula, statement, instance)
@@ -189,19 +203,30 @@ def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
         return next(filter(None, (_fails(part, statement, instance) for part in formula.claims)), "")
     if isinstance(formula, Identity | Inequality):
         if isinstance(formula.lhs, Term) and isinstance(formula.rhs, Term):
-            flow = motion_flow(statement.claim)
-            if flow is None:
-                return _term_fails(formula, dict(instance.letters), {})
-            return _term_fails(formula, *letters_at(flow, instance, dict(instance.members)))
+            return _tensors_fail(formula, statement, instance)
         held = analysis.holds(formula, dict(instance.variables), PRECISION)
         return "" if held is True else ("it is false" if held is False else "undecided at this precision")
     raise KernelError(f"{type(formula).__name__} cannot be checked at an instance")
 
 
+def _tensors_fail(formula: Identity | Inequality, statement: Statement, instance: Instance) -> str:
+    """The same for a formula between tensor terms: as every part of the claim reads the letters."""
+    for part in _parts(statement.claim):
+        flow = motion_flow(part)
+        if flow is None:
+            reason = _term_fails(formula, *_free_standing(instance))
+        elif isinstance(part, Rate | Change | LogDeterminantRate) or isinstance(getattr(part, "motion", None), Descent):
+            reason = _term_fails(formula, *letters_at(flow, instance, dict(instance.members)))
+        else:
+            raise KernelError("tensors that move are assumed to meet a formula: at which time?")
+        if reason:
+            return reason
+    return ""
+
+
 def _term_fails(claim: Identity | Inequality, values: Mapping[str, Array], dims: Mapping[str, int]) -> str:
-    if not isinstance(claim.lhs, Term) or not isinstance(claim.rhs, Term):
-        raise KernelError("a claim about tensor terms was needed")
-    gap = value(claim.rhs - claim.lhs, values, dims)
+    lhs, rhs = terms(claim)
+    gap = value(rhs - lhs, values, dims)
     if isinstance(claim, Identity):
         bad = [g for g in gap.entries if g]
     else:
@@ -216,7 +241,7 @@ def certifies(claim: Claim, instance: Instance) -> None:
     truncation.certify(claim, instance, PRECISION)
 
 
-# -- violations ------------------------------------------------------------------------------------------------------------
+# -- violations -------------------------------------------------------------------------------------------------------
 
 
 def refutes(statement: Statement, witness: Witness) -> Counterexample:
@@ -242,7 +267,7 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
     if isinstance(claim, SliceTruncation):
         return truncation.refutes(claim, witness)
     if isinstance(claim, Identity | Inequality) and isinstance(claim.lhs, Term):
-        reason = _term_fails(claim, dict(instance.letters), {})
+        reason = _term_fails(claim, *_free_standing(instance))
         if not reason:
             raise KernelError("the claim holds at this instance")
         return reason
@@ -250,6 +275,8 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
     if flow is None:
         return analysis.violation(claim, dict(instance.variables), witness.data, PRECISION)
     values, dims = letters_at(flow, instance, dict(instance.members))
+    if isinstance(claim, Always):
+        return _not_always(claim, values, dims)
     if isinstance(claim, LogDeterminantRate):
         gap = _log_determinant_gap(claim, flow, instance, values, dims)
     else:
@@ -268,40 +295,55 @@ def _gap(claim: Claim, values: Mapping[str, Array], dims: Mapping[str, int]) -> 
         return value(claim.quantity.along(claim.motion.velocities()) - claim.rate, values, dims)
     if isinstance(claim, Conserved | Change) and isinstance(claim.motion, Descent):
         size = values.get(STEP_SIZE)
-        if size is None or size.entries[0] <= 0:
+        if size is None or size.shape or size.entries[0] <= 0:
             raise KernelError(f"a discrete step needs a step size {STEP_SIZE} > 0 among the variables")
-        after = _stepped(claim.quantity, claim.motion, values, dims)
-        before = value(claim.quantity, values, dims)
-        change = _minus(after, before)
-        return _minus(change, value(claim.change, values, dims)) if isinstance(claim, Change) else change
+        claimed = claim.change if isinstance(claim, Change) else zero()
+        free = (claim.quantity + claimed).free
+        quantity = claim.quantity + zero(*free)
+        after = value(quantity, _stepped(claim.motion, values, dims), dims)
+        parts = (after, value(quantity, values, dims), value(claimed + zero(*free), values, dims))
+        return Array(after.shape, tuple(a - b - c for a, b, c in zip(*(p.entries for p in parts), strict=True)))
     raise KernelError(f"{type(claim).__name__} cannot be evaluated at an instance")
 
 
-def _minus(left: Array, right: Array) -> Array:
-    return Array(left.shape, tuple(a - b for a, b in zip(left.entries, right.entries, strict=True)))
+def _not_always(claim: Always, values: Mapping[str, Array], dims: Mapping[str, int]) -> str:
+    """How a claim about all times fails at the start, or (for an identity) right after it."""
+    reason = _term_fails(claim.claim, values, dims)
+    if reason:
+        return f"at time 0 {reason}"
+    if isinstance(claim.claim, Identity):
+        lhs, rhs = terms(claim.claim)
+        speed = value((rhs - lhs).along(claim.motion.velocities()), values, dims)
+        if any(speed.entries):
+            return f"both sides are equal at time 0, and move apart at the speed {max(speed.entries, key=abs)}"
+    raise KernelError("the claim holds at this instance")
 
 
-def _stepped(quantity: Term, descent: Descent, values: Mapping[str, Array], dims: Mapping[str, int]) -> Array:
-    """The quantity after one discrete step."""
+def _stepped(descent: Descent, values: Mapping[str, Array], dims: Mapping[str, int]) -> dict[str, Array]:
+    """The letters after one discrete step."""
     moved = dict(values)
-    for name, (_, velocity) in descent.flow.velocities().items():
-        # The velocity has the free indices v0, v1, ... in the order of the legs; sort them as the legs are.
-        step = value(velocity, values, dims)
-        entries = step.entries
+    for name, (legs, velocity) in descent.flow.velocities().items():
+        entries = _over(velocity, legs, values, dims).entries
         if descent.method == "adam":
             entries = tuple(v / (abs(v) + ADAM_EPSILON) for v in entries)
         eta = values[STEP_SIZE].entries[0]
         total = [x + eta * v for x, v in zip(values[name].entries, entries, strict=True)]
         if descent.method == "momentum":
             beta, previous = values.get(MOMENTUM), values.get(f"U({name})")
-            if beta is None or previous is None or previous.shape != values[name].shape:
+            if beta is None or beta.shape or previous is None or previous.shape != values[name].shape:
                 raise KernelError(f"momentum needs {MOMENTUM} and the previous update U({name})")
             total = [x + beta.entries[0] * u for x, u in zip(total, previous.entries, strict=True)]
         moved[name] = Array(values[name].shape, tuple(total))
-    return value(quantity, moved, dims)
+    return moved
 
 
-# -- determinants ----------------------------------------------------------------------------------------------------------
+def _over(term: Term, legs: Indices, values: Mapping[str, Array], dims: Mapping[str, int]) -> Array:
+    """The value of a term as an array over its free indices in the given order (not in theirs: v10 is before v2)."""
+    places = [name for name, _ in term.free]
+    return value(term, values, dims).regroup(tuple((places.index(leg),) for leg in legs))
+
+
+# -- determinants -----------------------------------------------------------------------------------------------------
 
 
 def end_tensor(concrete: Concrete, blocks: Mapping[str, Array]) -> Array:
@@ -337,16 +379,17 @@ def _end_motion(flow: Flow, instance: Instance) -> tuple[Concrete, dict[str, Arr
     if flow.speeds or flow.decay or instance.gradient is None:
         raise KernelError("a plain gradient flow, and a loss gradient, were needed")
     concrete = flow.parameterization.at(dict(instance.sizes))
-    blocks = dict(instance.blocks)
+    blocks = {name: array for name, array in instance.blocks if name in concrete.blocks}
+    if {name: array.shape for name, array in blocks.items()} != concrete.blocks:
+        raise KernelError(f"the blocks need the shapes {concrete.blocks}")
     gradients = block_gradients(concrete, blocks, instance.gradient)
     speeds = {n: Array(g.shape, tuple(-x for x in g.entries)) for n, g in gradients.items()}
     end = end_tensor(concrete, blocks)
     rate = [Fraction(0)] * len(end.entries)
-    for place, (name, _) in enumerate(concrete.factors):
+    for place in range(len(concrete.factors)):
         moved = [(speeds[n] if k == place else blocks[n], ls) for k, (n, ls) in enumerate(concrete.factors)]
         part = einsum(moved, concrete.output, concrete.dims)
         rate = [a + b for a, b in zip(rate, part.entries, strict=True)]
-        del name
     return concrete, blocks, speeds, end, Array(end.shape, tuple(rate))
 
 
@@ -362,9 +405,9 @@ def _determinant_rate(end: Array, rate: Array) -> Fraction:
 
 
 def _sign_change(statement: Statement, claim: DeterminantSignPreserved, instance: Instance) -> str:
-    """A step that flips the sign of the determinant; or, for a flow, a state where the determinant is 0 and its derivative
-    is not: the flow through that state (it exists for a short time in both directions) changes the sign there. The
-    assumptions on the start hold earlier on that flow since they are conserved, which is checked."""
+    """A step that flips the sign of the determinant; or, for a flow, a state where the determinant is 0 and its
+    derivative is not: the flow through that state (it exists for a short time in both directions) changes the sign
+    there. What is assumed of the start has to hold earlier on that flow: it has to be conserved, which is checked."""
     if isinstance(claim.motion, Descent):
         concrete, blocks, speeds, end, _ = _end_motion(claim.motion.flow, instance)
         eta = dict(instance.variables).get(STEP_SIZE, Fraction(0))
@@ -379,16 +422,18 @@ def _sign_change(statement: Statement, claim: DeterminantSignPreserved, instance
         if before * after < 0:
             return f"the determinant goes from {before} to {after} in one step"
         raise KernelError(f"the determinant goes from {before} to {after}: its sign does not change")
-    for assumption in statement.assumptions:
-        formula = assumption.formula
+    formulas = [part for a in statement.assumptions if a.formula is not None for part in _parts(a.formula)]
+    for formula in formulas:
         if isinstance(formula, AtStart):
             if not isinstance(formula.claim, Identity):
                 raise KernelError("only identities are known to hold earlier on the flow")
-            if not isinstance(formula.claim.lhs, Term) or not isinstance(formula.claim.rhs, Term):
-                raise KernelError("a claim about tensor terms was needed")
-            difference = formula.claim.lhs - formula.claim.rhs
-            if not difference.along(formula.motion.velocities()).is_zero:
-                raise KernelError(f"assumption {assumption.label!r} is not conserved, so that an earlier start may not meet it")
+            lhs, rhs = terms(formula.claim)
+            # Along the flow of the claim, which has to be plain (see `_end_motion`), through the assumption's focus.
+            if formula.motion.parameterization != claim.motion.parameterization:
+                raise KernelError("an assumption on the start speaks of another parameterization")
+            seen = Flow(claim.motion.parameterization, formula.motion.focus)
+            if not (lhs - rhs).along(seen.velocities()).is_zero:
+                raise KernelError("what is assumed of the start is not conserved: an earlier start may not meet it")
     _, _, _, end, rate = _end_motion(claim.motion, instance)
     determinant, derivative = _fraction(_matrix(end).det()), _determinant_rate(end, rate)
     if determinant or not derivative:
@@ -404,4 +449,5 @@ def _log_determinant_gap(
     if not determinant:
         raise KernelError("the determinant is 0: its logarithm has no derivative")
     claimed = value(claim.rate, values, dims)
-    return Array((), (_determinant_rate(end, rate) / determinant - claimed.entries[0],))
+    found = _determinant_rate(end, rate) / determinant
+    return Array(claimed.shape, tuple(found - entry for entry in claimed.entries))
