@@ -136,7 +136,8 @@ def recheck(file: Path, json_file: Path | None) -> int:
     start = time.perf_counter()
     found = check_again(made)
     seconds = time.perf_counter() - start
-    controls = sum(len(e.get("controls", [])) for e in made["statements"] if isinstance(e, dict))
+    parts = [e.get("controls") for e in made["statements"] if isinstance(e, dict)]
+    controls = sum(len(part) for part in parts if isinstance(part, list))
     counts = f"{len(made['statements'])} statements, {controls} controls"
     kernel = record.kernel_identity()["digest"]
     save(json_file, {"ok": not found, "problems": found, "kernel": kernel, "seconds": round(seconds, 3)})
@@ -178,7 +179,7 @@ def explain(
     if findings:
         survivors = [c for c in record.controls(made) if c["outcome"] != "REFUTED"]
         save(json_file, survivors)
-        show([((f"{len(survivors)} controls survive", "bold"),)])
+        show([((f"{len(survivors)} control{'s survive' if len(survivors) != 1 else ' survives'}", "bold"),)])
         for control in survivors:
             show([((control["label"], "dim"),), *report.control_lines(control, width=width())])
         return 0

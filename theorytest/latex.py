@@ -239,6 +239,8 @@ def claim(value: Any) -> str:
             return rf"{side(lhs)} {_RELATIONS[relation]} {side(rhs)}"
         case claims.AtStart(inner, _):
             return rf"{claim(inner)} \quad {text('at')} \; t = 0"
+        case claims.Always(inner, _):
+            return rf"{claim(inner)} \quad {text('at all times')}"
         case claims.SameSize(left, right):
             return f"{symbol(left)} = {symbol(right)}"
         case claims.AtLeast(size, least):

@@ -224,7 +224,7 @@ def shape_of(fragment: Fragment) -> str:
             instance = certificate["payload"]["instance"]
             shapes = {name: array["shape"] for name, array in (*instance["blocks"], *instance["letters"])}
             return dumps(shapes or dict(instance["variables"])).strip()
-    return str(entry.get("scope", ""))
+    return str(entry["statement"]["scope"])
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ _STATUS_STYLE = {
     "UNDECIDED": "open",
     "ASSUMED": "open",
 }
+PLACE, SCOPE, TIME = 2, 3, 4  # columns of the table
 LOG_WIDTH = 120  # where there is no terminal
 
 
@@ -48,36 +49,32 @@ def header(record: Mapping[str, Any]) -> Line:
 
 def table(record: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Line]:
     """Header, one row a statement, what the scope column cannot hold on lines of its own below it."""
-    rows = [_row(e) for e in record["statements"] if e["reason"] != records.NOT_SELECTED]
     lines = [header(record)]
-    if not rows:
+    entries = [e for e in record["statements"] if e["reason"] != records.NOT_SELECTED]
+    if not entries:
         return lines
-    widths = [max(len(row[k]) for row in rows) for k in range(6)]
-    widths[2] = min(widths[2], max(18, width // 4))
-    fixed = sum(widths) - widths[3] + 2 * 5
-    widths[3] = min(widths[3], max(24, width - fixed))
-    for row, entry in zip(rows, [e for e in record["statements"] if e["reason"] != records.NOT_SELECTED], strict=True):
-        style = _STATUS_STYLE[entry["status"]] if _expected(entry, record) else "bad"
-        places = textwrap.wrap(row[2], widths[2]) or [""]
-        scopes = textwrap.wrap(row[3], widths[3]) or [""]
-        for k in range(max(len(places), len(scopes))):
-            place = places[k] if k < len(places) else ""
-            scope = scopes[k] if k < len(scopes) else ""
-            first = k == 0
-            lines.append(
-                (
-                    ((row[0] if first else "").ljust(widths[0]) + "  ", style),
-                    ((row[1] if first else "").ljust(widths[1]) + "  ", ""),
-                    (place.ljust(widths[2]) + "  ", ""),
-                    (scope.ljust(widths[3]) + "  ", "dim"),
-                    ((row[4] if first else "").rjust(widths[4]) + "  ", ""),
-                    ((row[5] if first else ""), "" if _controls_fine(entry) else "bad"),
-                )
-            )
+    rows = [_row(e) for e in entries]
+    gaps = 2 * (len(rows[0]) - 1)
+    widths = [max(len(piece) for row in rows for piece in row[k]) for k in range(len(rows[0]))]
+    widths[PLACE] = min(widths[PLACE], max(18, width // 4))
+    widths[SCOPE] = min(widths[SCOPE], max(20, width - gaps - sum(widths) + widths[SCOPE]))
+    for row, entry in zip(rows, entries, strict=True):
+        cells = [list(cell) for cell in row]
+        for k in (PLACE, SCOPE):
+            cells[k] = textwrap.wrap(cells[k][0], widths[k]) or [""]
+        expected = _STATUS_STYLE[entry["status"]] if _expected(entry, record) else "bad"
+        styles = (expected, "", "", "dim", "", "" if _controls_fine(entry) else "bad")
+        for k in range(max(map(len, cells))):
+            pieces = [cell[k] if k < len(cell) else "" for cell in cells]
+            padded = [
+                p.rjust(w) if n == TIME else p.ljust(w) for n, (p, w) in enumerate(zip(pieces, widths, strict=True))
+            ]
+            lines.append(tuple((text + "  ", style) for text, style in zip(padded, styles, strict=True)))
     return lines
 
 
-def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """The cells of a row; a cell may have several lines."""
     source, label = entry["source"], entry["label"]
     version = label.partition("/")[2]
     notes = [entry["scope"]]
@@ -89,12 +86,14 @@ def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
         notes.append(f"expected {entry['expected']}")
     seconds = sum(part["seconds"] for part in (entry, *entry["controls"], *entry["evidence"]))
     controls, evidence = entry["controls"], entry["evidence"]
-    counts = f"controls {sum(c['outcome'] == 'REFUTED' for c in controls)}/{len(controls)}" if controls else ""
+    counts: list[str] = []
+    if controls:
+        counts.append(f"controls {sum(c['outcome'] == 'REFUTED' for c in controls)}/{len(controls)}")
     if evidence:
-        held = f"evidence {sum(e['holds'] is True for e in evidence)}/{len(evidence)}"
-        counts = f"{counts.ljust(14)}  {held}"
+        counts.append(f"evidence {sum(e['holds'] is True for e in evidence)}/{len(evidence)}")
     place = f"{source['locator']} /{version}" if version else source["locator"]
-    return entry["status"], source["key"], place, ", ".join(notes), f"{seconds:.2f} s", counts
+    cells = entry["status"], source["key"], place, ", ".join(notes), f"{seconds:.2f} s"
+    return *((cell,) for cell in cells), tuple(counts) or ("",)
 
 
 def _expected(entry: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
