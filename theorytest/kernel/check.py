@@ -1,23 +1,26 @@
 """The one place that says PROVED, CERTIFIED or REFUTED.
 
-``check`` takes a statement and a certificate that somebody found, by whatever means, and replays it. It returns a verdict
-with everything that the verdict rests on; a certificate that does not hold up gives UNDECIDED with the reason.
+``check`` takes a statement and a certificate that somebody found, by whatever means, and replays it. It returns a
+verdict with everything that the verdict rests on; a certificate that does not hold up gives UNDECIDED with the
+reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from theorytest.kernel import analysis
 from theorytest.kernel.claim import All, Claim
-from theorytest.kernel.encoding import decode, digest, encode
+from theorytest.kernel.encoding import decode, digest, validate
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.rules import Context, conclude
 from theorytest.kernel.statement import (
     CERTIFIED,
+    FINDING,
     PROVED,
     REFUTED,
+    STATUSES,
     UNDECIDED,
     Certificate,
     Counterexample,
@@ -32,10 +35,13 @@ from theorytest.kernel.witness import certifies, refutes, require_assumptions
 
 KERNEL = Rest("kernel", "theorytest.kernel")
 NOT_EXCLUDED = "vacuity not excluded"
+# What Python raises where data have another form than a rule or a record needs.
+MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def vacuity(statement: Statement) -> str:
-    """Empty where the statement's example meets all its assumptions, or where it has none to meet; else what is open."""
+    """Empty where the statement's example meets all its assumptions, or where it has none to meet; else what is
+    open."""
     if statement.example is None:
         return NOT_EXCLUDED if any(a.formula is not None for a in statement.assumptions) else ""
     require_assumptions(statement, statement.example)
@@ -52,11 +58,18 @@ def contradicts(found: Claim, claim: Claim) -> bool:
 
 
 def check(statement: Statement, certificate: Certificate, library: Mapping[str, Statement]) -> Verdict:
-    """The verdict on a statement, given a certificate and the statements proved before (by digest)."""
+    """The verdict on a statement, given a certificate and the statements proved before (by digest).
+
+    Whatever goes wrong while a certificate is replayed, the certificate is rejected.
+    """
     try:
+        validate((statement, certificate))
         return _check(statement, certificate, library)
     except KernelError as error:
-        return Verdict(UNDECIDED, statement.scope, (), reason=f"certificate rejected: {error}")
+        reason = str(error)
+    except MALFORMED as error:
+        reason = f"it is malformed ({type(error).__name__}: {error})"
+    return Verdict(UNDECIDED, statement.scope, (), reason=f"certificate rejected: {reason}")
 
 
 def _check(statement: Statement, certificate: Certificate, library: Mapping[str, Statement]) -> Verdict:
@@ -90,38 +103,46 @@ def _check(statement: Statement, certificate: Certificate, library: Mapping[str,
     if open_vacuity:
         raise KernelError("a contradiction refutes only where an example meets the assumptions")
     example = statement.example
-    counter = None if example is None else Counterexample(example, type(statement.claim).__name__, "the contrary is derived")
+    counter = (
+        None if example is None else Counterexample(example, type(statement.claim).__name__, "the contrary is derived")
+    )
     return Verdict(REFUTED, "by derivation of the contrary", rests, name, counter)
 
 
-# -- records -------------------------------------------------------------------------------------------------------------
+# -- records ----------------------------------------------------------------------------------------------------------
 
 
 def recheck(record: Any) -> list[str]:
     """Everything that is wrong with a record, one line each, from its statements and certificates alone.
 
-    The statements are checked in the order of the record: one may cite those before it. Empty: every status of the record that
-    needs a certificate is what the kernel finds again.
+    The statements are checked in the order of the record: one may cite those before it. Empty: every status of the
+    record that needs a certificate is what the kernel finds again.
     """
-    problems: list[str] = []
-    library: dict[str, Statement] = {}
-    queue: list[tuple[str, Any, str]] = []
     try:
         if record["schema"] != 1:
             return [f"record: schema {record['schema']!r} is not known, needed 1"]
-        for entry in record["statements"]:
-            queue.append((str(entry["label"]), entry, "status"))
-            queue += [(str(control["label"]), control, "outcome") for control in entry.get("controls", ())]
-    except (KeyError, TypeError, AttributeError):
+        queue = list(_entries(record["statements"]))
+    except MALFORMED:
         return ["record: not a record of theorytest (needs schema 1 and a list of statements with labels)"]
+    labels = [label for label, _, _ in queue]
+    problems = [f"{label}: this label occurs twice" for label in dict.fromkeys(labels) if labels.count(label) > 1]
+    library: dict[str, Statement] = {}
     for label, entry, field in queue:
         try:
             problems += [f"{label}: {text}" for text in _recheck_one(entry, field, library)]
         except KernelError as error:
             problems.append(f"{label}: {error}")
-        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
+        except MALFORMED as error:
             problems.append(f"{label}: malformed record ({type(error).__name__}: {error})")
     return problems
+
+
+def _entries(statements: Any) -> Iterator[tuple[str, Any, str]]:
+    """Label, entry and the field of the status, for all statements and controls."""
+    for entry in statements:
+        yield str(entry["label"]), entry, "status"
+        for control in entry["controls"]:
+            yield str(control["label"]), control, "outcome"
 
 
 def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[str]:
@@ -130,9 +151,11 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
         raise KernelError("no statement")
     if entry["digest"] != statement.digest:
         return [f"the statement has digest {statement.digest[:12]}, the record says {str(entry['digest'])[:12]}"]
-    if statement.label != entry["label"] or statement.expected != entry["expected"]:
-        return ["the label or the expected status is not the statement's"]
-    offered = entry["certificates"] if field == "status" else [c for c in [entry["certificate"]] if c is not None]
+    own = field == "status"
+    for name in ("id", "label", "kind", "title", "expected") if own else ("label", "title", "expected"):
+        if getattr(statement, name) != entry[name]:
+            return [f"its {name} is {getattr(statement, name)!r}, the record says {entry[name]!r}"]
+    offered = entry["certificates"] if own else [c for c in [entry["certificate"]] if c is not None]
     found: str | None = None
     problems: list[str] = []
     for item in offered:
@@ -150,11 +173,20 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
             found = verdict.status
             if found == PROVED:
                 library[statement.digest] = statement
-            if field == "status" and [encode(rest) for rest in verdict.rests_on] != [
-                {"is": "Rest", "what": r["what"], "ref": r["ref"]} for r in entry["rests_on"]
-            ]:
-                problems.append("what it rests on is not what the record says")
+            problems += _differences(verdict, entry) if own else []
     recorded = entry[field]
+    if recorded not in STATUSES and (own or recorded != FINDING):
+        problems.append(f"the record says {recorded!r}, which is no status")
     if not problems and recorded != found and (found is not None or recorded in (PROVED, CERTIFIED, REFUTED)):
         problems.append(f"the record says {recorded}, the certificates give {found}")
+    return problems
+
+
+def _differences(verdict: Verdict, entry: Any) -> list[str]:
+    """What a record says of a verdict beside its status, and is not so."""
+    problems: list[str] = []
+    if [(rest.what, rest.ref) for rest in verdict.rests_on] != [(r["what"], r["ref"]) for r in entry["rests_on"]]:
+        problems.append("what it rests on is not what the record says")
+    if (verdict.scope, verdict.vacuity) != (entry["scope"], entry.get("vacuity", verdict.vacuity)):
+        problems.append("its scope, or whether its assumptions can be met, is not what the record says")
     return problems

@@ -1,10 +1,10 @@
 """What can be claimed: frozen, exact, and with one meaning each.
 
 A claim about tensors is stated in terms with symbolic sizes; it holds for every value of its free indices and for all
-tensors (that meet the statement's assumptions), also where they are named like the blocks of a model. A claim about real
-variables is stated in scalar expressions (`theorytest.kernel.scalar`). A claim about motion names the gradient flow (or
-the discrete step) of a parameterization, whose velocities the kernel derives itself; it speaks of every time in the
-interval of existence, and of all members that the flow's focus can name.
+tensors (that meet the statement's assumptions), also where they are named like the blocks of a model. A claim about
+real variables is stated in scalar expressions (`theorytest.kernel.scalar`). A claim about motion names the gradient
+flow (or the discrete step) of a parameterization, whose velocities the kernel derives itself; it speaks of every time
+in the interval of existence, and of all members that the flow's focus can name.
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ class Change:
 
 @noun
 class SpectralNorm:
-    """``bound`` is the spectral norm of ``matrix`` (legs: row, column): ||matrix x|| <= bound ||x|| for all x, bound >= 0,
-    and no smaller number will do."""
+    """``bound`` is the spectral norm of ``matrix`` (legs: row, column): ||matrix x|| <= bound ||x|| for all x, and
+    no smaller number bound >= 0 will do."""
 
     matrix: Tensor
     bound: Tensor
@@ -179,8 +179,8 @@ class DeterminantSignPreserved:
 class LogDeterminantRate:
     """Where the determinant of the end matrix is not 0: d/dt ln |det W| is the given scalar term.
 
-    Letters of the term that are no blocks (singular vectors, say) are what the statement's assumptions say of them at that
-    time; the letter named like the depth's symbol is the depth.
+    Letters of the term that are no blocks (singular vectors, say) are what the statement's assumptions say of them at
+    that time; the letter named like the depth's symbol is the depth.
     """
 
     rate: Term
@@ -192,8 +192,8 @@ class SliceTruncation:
     """Approximation of a Tucker tensor by one of low multilinear rank (kind: Approximation; HKA24 Proposition 4.6).
 
     W = G x_1 V^(1) ... x_N V^(N), all V^(n) nonzero, eps > 0. With R_n the number of indices r such that
-    ||G_{r_n = r}||^2 > t_n, where t_n = factor * eps^2 / (d_n^dimension * N^order * prod_j ||V^(j)||^2) and d_n is the
-    number of slices of mode n, there is a tensor of multilinear rank at most (R_1, ..., R_N) at distance at most eps from W.
+    ||G_{r_n = r}||^2 > t_n, where t_n = factor * eps^2 / (d_n^dimension * N^order * prod_j ||V^(j)||^2) and d_n is the number of
+    slices of mode n, there is a tensor of multilinear rank at most (R_1, ..., R_N) at distance at most eps from W.
 
     norm: "spectral" or "frobenius"; strict: count slices above (True) or at least (False) the threshold.
     """
@@ -252,8 +252,8 @@ class Limit:
 
 @noun
 class Range:
-    """The values of a function of one variable on [low, infinity) (low None: on the real line) are exactly the interval from
-    ``bottom`` to ``top`` (None: infinity), each end point attained or not as said."""
+    """The values of a function of one variable on [low, infinity) (low None: on the real line) are exactly the
+    interval from ``bottom`` to ``top`` (None: infinity), each end point attained or not as said."""
 
     function: Scalar
     variable: str
@@ -266,8 +266,8 @@ class Range:
 
 @noun
 class InfimalRank:
-    """The infimal rank (RC20 Definition 2) of the set of 2x2 matrices with the given entries, as ``variable`` runs over the
-    reals: the least r such that the set comes arbitrarily close to the matrices of rank at most r."""
+    """The infimal rank (RC20 Definition 2) of the set of 2x2 matrices with the given entries, as ``variable`` runs
+    over the reals: the least r such that the set comes arbitrarily close to the matrices of rank at most r."""
 
     matrix: tuple[tuple[Scalar, Scalar], tuple[Scalar, Scalar]]
     variable: str

@@ -1,9 +1,9 @@
 """The rules by which claims follow from claims: few, named and small.
 
-A derivation is a list of steps; each names a rule, earlier results and data. The kernel computes what the rule concludes,
-so a derivation can only end in a claim that the rules allow; it is accepted for a statement if that claim is the
-statement's. Every rule concludes only what holds in every situation in which the statement's assumptions and the
-premises hold. The rules that a verdict used are listed in what it rests on; their docstrings are their meaning.
+A derivation is a list of steps; each names a rule, earlier results and data. The kernel computes what the rule
+concludes, so a derivation can only end in a claim that the rules allow; it is accepted for a statement if that claim
+is the statement's. Every rule concludes only what holds in every situation in which the statement's assumptions and
+the premises hold. The rules that a verdict used are listed in what it rests on; their docstrings are their meaning.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from theorytest.kernel.claim import (
     All,
@@ -129,7 +129,7 @@ def tensor_names(value: Any) -> set[str]:
     if isinstance(value, Tensor):
         return {value.name}
     if isinstance(value, tuple):
-        return set[str]().union(*(tensor_names(item) for item in value))  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return set[str]().union(*map(tensor_names, cast("tuple[Any, ...]", value)))
     if is_dataclass(value):
         return set[str]().union(*(tensor_names(getattr(value, field.name)) for field in fields(value)))
     return set()
@@ -174,7 +174,8 @@ def both(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -
 
 @noun
 class Use:
-    """A premise used in a combination: its two sides, with free indices renamed, times a multiplier, summed over indices."""
+    """A premise used in a combination: its two sides, with free indices renamed, times a multiplier, summed over
+    indices."""
 
     premise: int
     multiplier: Term
@@ -201,7 +202,7 @@ def normal_forms(context: Context, premises: tuple[Claim, ...], data: tuple[Any,
 
 
 def _declared(claim: Claim) -> Tensor | None:
-    """The tensor all of whose entries a claim 0 <= c X[i, j, ...] (with distinct free indices, c > 0) says to be >= 0."""
+    """The tensor whose entries are all nonnegative by a claim 0 <= c X[i, j, ...] with distinct free indices, c > 0."""
     if not isinstance(claim, Inequality) or not isinstance(claim.lhs, Term) or not isinstance(claim.rhs, Term):
         return None
     if not claim.lhs.is_zero or len(claim.rhs.monomials) != 1:
@@ -225,8 +226,8 @@ def nonnegative(multiplier: Term, declared: tuple[Claim, ...]) -> bool:
 
 @rule("combination")
 def combination(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
-    """A sum of multiples of premises: the goal's right side minus its left is, as an identity, a sum of premises' (right
-    minus left) times multipliers, plus squares. Inequalities need multipliers that are visibly nonnegative."""
+    """A sum of multiples of premises: the goal's right side minus its left is, as an identity, a sum of premises'
+    (right minus left) times multipliers, plus squares. Inequalities need multipliers that are visibly nonnegative."""
     goal, *uses = data
     if not isinstance(goal, Identity | Inequality):
         raise KernelError("the goal must be an identity or an inequality")
@@ -303,8 +304,8 @@ def replace(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]
 
 @rule("zero-derivative")
 def zero_derivative(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
-    """A quantity whose derivative along the flow is 0 is constant on the interval of existence (mean value theorem); one
-    that a step changes by 0 is conserved by the step."""
+    """A quantity whose derivative along the flow is 0 is constant on the interval of existence (mean value theorem);
+    one that a step changes by 0 is conserved by the step."""
     count(premises, 1)
     take(data)
     first = premises[0]
@@ -341,7 +342,8 @@ def balance(left: Tensor, right: Tensor) -> Identity:
 
 @dataclass(frozen=True)
 class MatrixChain:
-    """A product of L matrices, the flow seen from its first factor: W = First * (rest), P = First First^T, S = P^(L-2)."""
+    """A product of L matrices, the flow seen from its first factor: W = First * (rest), P = First First^T, and the
+    letter that stands for P^(L-2)."""
 
     body: Chain
     flow: Flow
@@ -443,10 +445,10 @@ def resize(term: Term, sizes: Mapping[str, str]) -> Term:
 def balanced_chain(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
     """Induction on the number of factors of a balanced product of L >= 2 matrices.
 
-    Identities in Partial (the product of the first j factors), Last (factor j), First and Power (= (First First^T)^(j-2))
-    that hold for j = 2, and that pass from j to j + 1 when factor j + 1 is balanced against factor j, hold for j = L.
-    Premises: adjacent factors are balanced; L >= 2. Data: the parameterization, one derivation for j = 2 and one for the step
-    (their results must contain every template), and the templates.
+    Identities in Partial (the product of the first j factors), Last (factor j), First and Power (= (First
+    First^T)^(j-2)) that hold for j = 2, and that pass from j to j + 1 when factor j + 1 is balanced against factor j,
+    hold for j = L. Premises: adjacent factors are balanced along the flow; L >= 2. Data: the parameterization, one
+    derivation for two factors and one for the step (their results must contain every template), and the templates.
     """
     count(premises, 2)
     parameterization, base, step, *templates = data
@@ -537,8 +539,8 @@ def _log_rate(
 ) -> None:
     """The common part of the two determinant rules: check the premises and the inner derivation.
 
-    The inner derivation may use the three facts about P^-1, the first premise, and the premises after the third; it must
-    show both `log_rate_goals`, and what more is asked.
+    The inner derivation may use the three facts about P^-1, the first premise, and the premises after the third; it
+    must show both `log_rate_goals`, and what more is asked.
     """
     power = Always(gram_power(chain), chain.flow)
     needed = (power, SameSize(*chain.end_sizes), AtLeast(chain.body.count, 2))
@@ -562,11 +564,12 @@ def _log_rate(
 def log_determinant_bounded(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
     """The determinant of a balanced square product of L >= 2 matrices keeps its sign along gradient flow.
 
-    With P = W_L W_L^T and W W^T = P^L: (det W)^2 = (det P)^L, so det W = 0 exactly where det P = 0. Where det P is not 0,
-    Jacobi's formula gives d/dt ln det P = tr(P^-1 dP/dt) = -2 <grad, P^-1 W>, at most 2 ||grad|| ||P^-1 W|| in size, and
-    ||P^-1 W||^2 = tr P^(L-2) by the inner derivation. That bound is continuous in time on the whole interval of existence,
-    hence bounded on every compact part of it, so ln det P cannot tend to minus infinity there: det P, and with it det W,
-    never becomes 0, and by continuity det W keeps its sign. (The loss gradient is continuous: the setting of every flow.)
+    With P = W_L W_L^T and W W^T = P^L: (det W)^2 = (det P)^L, so det W = 0 exactly where det P = 0. Where det P is
+    not 0, Jacobi's formula gives d/dt ln det P = tr(P^-1 dP/dt) = -2 <grad, P^-1 W>, at most 2 ||grad|| ||P^-1 W|| in
+    size, and ||P^-1 W||^2 = tr P^(L-2) by the inner derivation. That bound is continuous in time on the whole
+    interval of existence, hence bounded on every compact part of it, so ln det P cannot tend to minus infinity there:
+    det P, and with it det W, never becomes 0, and by continuity det W keeps its sign. (The loss gradient is
+    continuous: the setting of every flow.)
     """
     count(premises, 3)  # what holds at one time only cannot bound a rate at all times
     parameterization, derivation = take(data, Parameterization, Derivation)
@@ -624,8 +627,8 @@ class OneMode:
     others: Tensor = Tensor("Y", ("q", "J"))
 
     def hypotheses(self) -> tuple[Claim, ...]:
-        """0 s is the spectral norm of V; 1 χ^2 = χ (kept slices are marked 1, others 0); 2 K^2 = K (the same for entries
-        kept by the modes before); 3 slices that are not kept are at most τ² in square; 4 τ² >= 0."""
+        """0 s is the spectral norm of V; 1 χ^2 = χ (kept slices are marked 1, others 0); 2 K^2 = K (the same for
+        entries kept by the modes before); 3 slices that are not kept are at most τ² in square; 4 τ² >= 0."""
         chi, k = self.kept["r"], self.before["q"]
         dropped = _one(("r", "R")) - chi
         slices = (self.core["r", "q"] * self.core["r", "q"]).sum("q")
@@ -662,13 +665,14 @@ def slice_truncation(context: Context, premises: tuple[Claim, ...], data: tuple[
     """HKA24 Proposition 4.6, by induction over the modes n = 1..N of a Tucker tensor.
 
     The inner derivation shows, for one mode with all others merged into one index q: (a) multiplying by V does not
-    increase the norm by more than its spectral norm s; (b) the entries dropped by this mode or by those before (K) have at most the
-    norms of both parts together; (c) the slices dropped by this mode have at most d τ² together. Then, for the core G~ of
-    the slices that every mode keeps: ||G - G~||^2 <= sum_n d_n τ_n^2 by (b), (c) and induction over the modes;
-    ||(G - G~) x_1 V^(1) ... x_N V^(N)|| <= ||G - G~|| prod_n s_n by (a) and induction; and unfolding n of
-    W = G~ x_1 V^(1) ... x_N V^(N) is V^(n) diag(χ_n) times a matrix, so its rank is at most the number R_n of kept slices. With
-    τ_n^2 = f eps^2 / (d_n^a N^b prod s_j^2): ||W_e - W||^2 <= f eps^2 sum_n d_n^(1-a) / N^b <= eps^2 if f <= 1, a >= 1, b >= 1. A
-    Frobenius norm is at least the spectral norm, and counting slices equal to the threshold keeps more: both are covered.
+    increase the norm by more than its spectral norm s; (b) the entries dropped by this mode or by those before (K)
+    have at most the norms of both parts together; (c) the slices dropped by this mode have at most d τ² together.
+    Then, for the core G~ of the slices that every mode keeps: ||G - G~||^2 <= sum_n d_n τ_n^2 by (b), (c) and
+    induction over the modes; ||(G - G~) x_1 V^(1) ... x_N V^(N)|| <= ||G - G~|| prod_n s_n by (a) and induction; and
+    unfolding n of W = G~ x_1 V^(1) ... x_N V^(N) is V^(n) diag(χ_n) times a matrix, so its rank is at most the number
+    R_n of kept slices. With τ_n^2 = f eps^2 / (d_n^a N^b prod s_j^2): ||W_e - W||^2 <= f eps^2 sum_n d_n^(1-a) / N^b
+    <= eps^2 if f <= 1, a >= 1, b >= 1. A Frobenius norm is at least the spectral norm, and counting slices equal to
+    the threshold keeps more: both are covered.
     """
     count(premises, 0)
     claim, derivation = take(data, SliceTruncation, Derivation)

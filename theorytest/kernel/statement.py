@@ -41,9 +41,9 @@ class Assumption:
 class Instance:
     """Exact numbers at which a statement can be evaluated.
 
-    Through a model: sizes (symbol -> integer or nested tuples), members (named mode or position -> number from 1), blocks,
-    and the loss gradient at the end tensor (any tensor is the gradient of some differentiable loss). Without a model:
-    ``letters`` (tensors by name) and ``variables`` (real variables by name).
+    Through a model: sizes (symbol -> integer or nested tuples), members (named mode or position -> number from 1),
+    blocks, and the loss gradient at the end tensor (any tensor is the gradient of some differentiable loss). Without
+    a model: ``letters`` (tensors by name) and ``variables`` (real variables by name).
     """
 
     sizes: tuple[tuple[str, Any], ...] = ()
@@ -58,10 +58,10 @@ class Instance:
 class Statement:
     """A claim under assumptions.
 
-    label: unique, e.g. "RC20-Thm1/printed"; id: shared by all versions (the label unless given); kind: theorem, lemma, ...;
-    example: an instance that meets all assumptions (against vacuity); expected: the status that a run must find, with
-    a reason where it is not PROVED; deviations: every way in which the statement differs from its source, and why; scope: what
-    "for all" ranges over, in words.
+    label: unique, e.g. "RC20-Thm1/printed"; id: shared by all versions (the label unless given); kind: theorem,
+    lemma, ...; example: an instance that meets all assumptions (against vacuity); expected: the status that a run
+    must find, with a reason where it is not PROVED; deviations: every way in which the statement differs from its
+    source, and why; scope: what "for all" ranges over, in words.
     """
 
     label: str
@@ -99,7 +99,8 @@ class Statement:
 
 @noun
 class Step:
-    """One step of a derivation: a rule applied to earlier results (numbered from 0) and data; the text is for readers."""
+    """One step of a derivation: a rule applied to earlier results (numbered from 0) and data; the text is for
+    readers."""
 
     rule: str
     premises: tuple[int, ...]
@@ -131,8 +132,8 @@ class Instances:
 
 @noun
 class Certificate:
-    """What is offered for a statement: kind ("derivation", "contradiction", "witness", "instances"), the statement's digest,
-    payload, and who found it."""
+    """What is offered for a statement: kind ("derivation", "contradiction", "witness", "instances"), the statement's
+    digest, payload, and who found it."""
 
     kind: str
     statement: str

@@ -1,8 +1,8 @@
 """Exact instances: do they meet the assumptions, and do they violate the claim?
 
-Everything is evaluated in rational arithmetic (real variables under roots, logarithms and exponentials: in balls, three-valued).
-An instance of a model gives concrete blocks and the loss gradient at the end tensor. Any tensor is the gradient of a
-differentiable loss (a linear one), so such an instance stands for a real flow.
+Everything is evaluated in rational arithmetic (real variables under roots, logarithms and exponentials: in balls,
+three-valued). An instance of a model gives concrete blocks and the loss gradient at the end tensor. Any tensor is the
+gradient of a differentiable loss (a linear one), so such an instance stands for a real flow.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def letters_at(flow: Flow, instance: Instance, members: Mapping[str, int]) -> tu
     sizes, blocks = dict(instance.sizes), dict(instance.blocks)
     model, focus = flow.parameterization, flow.focus
     values = model.values_at(focus, members, sizes, blocks, instance.gradient)
-    # A size such as the depth L may occur as a number in a term: its value is the instance's, not the witness's to choose.
+    # A size such as the depth L may occur as a number in a term: then it is that of the model.
     numbers = {name: Array((), (Fraction(size),)) for name, size in sizes.items() if type(size) is int}
     letters = _own_letters(instance)
     taken = sorted(set(letters) & (set(values) | set(numbers)))
@@ -169,8 +169,8 @@ def _parts(claim: Claim) -> tuple[Claim, ...]:
 def require_assumptions(statement: Statement, instance: Instance) -> None:
     """Raise `KernelError` unless the instance is well formed and meets every assumption that has a formula.
 
-    What is assumed of the start has to hold at the instance, a state at time 0. What is assumed of tensors without naming
-    a time holds at the time in question; so it can be checked where the claim speaks of one time only.
+    What is assumed of the start has to hold at the instance, a state at time 0. What is assumed of tensors without
+    naming a time holds at the time in question; so it can be checked where the claim speaks of one time only.
     """
     for part in _parts(statement.claim):
         flow = motion_flow(part)
