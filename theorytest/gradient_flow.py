@@ -1,4 +1,4 @@
-"""Gradient flow of a model and a loss: one start at any number of digits, or thousands in float64, and both compared."""
+"""Gradient flow of a model and a loss: one start at any number of digits, thousands in float64, and both compared."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class GradientFlow:
         times: Sequence[Any] | None = None,
         max_steps: int = 100_000,
     ) -> Trajectory:
-        """From an exact start to an exact time by Taylor series, with an error estimate: see `enclose.flow.integrate`."""
+        """From an exact start to an exact time by Taylor series, with error estimate: see `enclose.flow.integrate`."""
         return integrate(self.model, self.loss, theta0, t, digits=digits, times=times, max_steps=max_steps)
 
     def batch(
@@ -100,8 +100,6 @@ def compare(
     loss: one, or a sequence with one for each start. The float64 run starts from the rounded start, which its own error
     estimate includes. Differences are taken between exact rationals (a float is one), so nothing is lost in comparing.
     """
-    from math import nan
-
     import numpy as np
 
     if not starts:
@@ -121,7 +119,7 @@ def compare(
     found: list[Comparison] = []
     for k, (start, own) in enumerate(zip(exact_starts, losses, strict=True)):
         trajectory = integrate(model, own, start, t, digits=digits, times=(t,), max_steps=max_steps)
-        if words[k] != DONE or trajectory.status != DONE or errors[k] is nan:
+        if words[k] != DONE or trajectory.status != DONE:
             found.append(Comparison(None, None, words[k], trajectory.status))
             continue
         end = trajectory.rational(t)

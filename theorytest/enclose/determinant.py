@@ -15,10 +15,10 @@ positive definite W = ((a, b), (b, c)) and the loss of RC20 (6) these are the eq
 da/dt = 2 b (1 - b), db/dt = (1 - b)(a + c) - b c, d log det W/dt = -2 c with c = (det W + b^2) / a.
 
 The system is stiff: b relaxes at the rate a + c, which grows, while a changes ever more slowly. An explicit method
-would need about 10^5 steps up to t = 10^4. So the method is implicit: collocation at the Radau points (Radau IIA), which
-is L-stable, of an order that grows with the digits asked for; steps then follow the slow motion and grow with t. The
-equations of a step are solved by Newton's method in float64 and refined with residuals in full precision, so that any
-number of digits costs no linear algebra beyond float64.
+would need about 10^5 steps up to t = 10^4. So the method is implicit: collocation at the Radau points (Radau IIA),
+which is L-stable, of an order that grows with the digits asked for; steps then follow the slow motion and grow with t.
+The equations of a step are solved by Newton's method in float64 and refined with residuals in full precision, so that
+any number of digits costs no linear algebra beyond float64.
 
 Not rigorous: errors are estimated from two runs of different order and tolerance.
 """
@@ -59,7 +59,9 @@ class Radau:
         one = context.mpf(1)
         weights = [x * one / (stages * p[stages - 1]) ** 2 for x, p in zip(nodes, values, strict=True)]
         self.nodes = _array(nodes)
-        self.project = _array([[(2 * k + 1) * w * p[k] for w, p in zip(weights, values)] for k in range(stages)])
+        self.project = _array(
+            [[(2 * k + 1) * w * p[k] for w, p in zip(weights, values, strict=True)] for k in range(stages)]
+        )
         self.integrals = _array([self.integral(x) for x in nodes])
         self.matrix = self.integrals.dot(self.project)
 
@@ -106,6 +108,7 @@ class _Step:
     sign: int
     state: Any
     legendre: Any  # coefficients of the derivative, (stages, 4)
+    rounding: tuple[float, float]  # accumulated up to the end of the step, in rounding units: entries, log |det W|
 
 
 @dataclass
@@ -115,10 +118,12 @@ class _Run:
     reached: Fraction
     status: str
 
+    def step(self, t: Fraction) -> _Step:
+        return self.steps[max(0, bisect_right([step.start for step in self.steps], t) - 1)]
+
     def at(self, t: Fraction, number: Callable[[Fraction], Any]) -> tuple[Any, Any]:
         """Entries of W and log |det W|."""
-        places = [step.start for step in self.steps]
-        step = self.steps[max(0, bisect_right(places, t) - 1)]
+        step = self.step(t)
         if step.length:
             x = number((t - step.start) / step.length)
             weights = _array(self.radau.integral(x))
@@ -177,9 +182,7 @@ class _Field:
         return np.stack(columns, axis=-1)
 
 
-def _solve(
-    field: _Field, radau: Radau, matrix64: Any, state: Any, length: Any, bits: int
-) -> tuple[Any, Any] | None:
+def _solve(field: _Field, radau: Radau, matrix64: Any, state: Any, length: Any, bits: int) -> tuple[Any, Any] | None:
     """States at the nodes and their derivatives; None if Newton's method does not settle.
 
     First in float64; then residuals in full precision with the last float64 Jacobian, until they stop shrinking below
@@ -266,7 +269,8 @@ def _run(
     tolerance = 10.0**-aim
     run = _Run(radau, [], Fraction(0), DONE)
     length = Fraction(1, 64)
-    pivot = -1
+    pivot, units = -1, (0.0, 0.0)
+    scale = float(np.abs(loss.gradient(np.zeros((2, 2)))).max())
     while run.reached < until or not run.steps:
         if len(run.steps) >= budget:
             run.status = BUDGET
@@ -275,7 +279,8 @@ def _run(
         first, second = _OTHERS[pivot]
         state = _array([entries[first], entries[second], entries[pivot], log])
         if until == 0:
-            run.steps.append(_Step(Fraction(0), Fraction(0), pivot, sign, state, _array([[0] * 4] * stages)))
+            units = float(max(abs(x) for x in entries)), abs(float(log)) + 1
+            run.steps.append(_Step(Fraction(0), Fraction(0), pivot, sign, state, _array([[0] * 4] * stages), units))
             break
         field = _Field(loss, pivot, sign)
         ahead = next(time for time in stops if time > run.reached) - run.reached
@@ -299,7 +304,15 @@ def _run(
         if factor < 0.7 and (high or error > 1e-14):
             length = _dyadic(length * Fraction(max(0.1, factor)))
             continue
-        run.steps.append(_Step(run.reached, length, pivot, sign, state, legendre))
+        # Rounding: of the state, of the step, and of the slopes. A slope is rounded in units of the residuals that it
+        # comes from, even where little is left of it: the slow motion is what remains of terms of that size.
+        top, slope = max(weight[:3]), float(max(abs(x) for row in derivative for x in row[:3]))
+        turn = float(max(abs(row[3]) for row in derivative))
+        units = (
+            units[0] + 4 * top + 2 * float(length) * (slope + scale),
+            units[1] + 4 * weight[3] + 8 * float(length) * turn,
+        )
+        run.steps.append(_Step(run.reached, length, pivot, sign, state, legendre, units))
         run.reached += length
         state = _array([rounded(x) for x in ends])
         entries, log = _entries(state, pivot, sign, context), state[3]
@@ -316,11 +329,12 @@ class DeterminantFlow:
     """The product W(t) of a balanced depth 2 flow with det W != 0, and log |det W(t)|, on 0 <= t <= reached.
 
     sign: of the determinant, exact for all times (the coordinates cannot change it); status, reached, steps as in
-    `theorytest.enclose.flow.Trajectory`. Values are mpmath numbers of a private context. Error estimates compare two runs.
+    `theorytest.enclose.flow.Trajectory`. Values are mpmath numbers of a private context. Error estimates compare
+    two runs.
     """
 
-    def __init__(self, fine: _Run, coarse: _Run, context: Any, sign: int) -> None:
-        self._fine, self._coarse, self.context, self.sign = fine, coarse, context, sign
+    def __init__(self, fine: _Run, coarse: _Run, context: Any, sign: int, bits: int) -> None:
+        self._fine, self._coarse, self.context, self.sign, self.bits = fine, coarse, context, sign, bits
         self.reached = min(fine.reached, coarse.reached)
         self.status = fine.status if fine.status != DONE else coarse.status
         self.steps = len(fine.steps)
@@ -355,9 +369,13 @@ class DeterminantFlow:
         """Error estimates at a time: of the entries of W (largest), and of log |det W|."""
         time = self._time(t)
         (W, log), (V, other) = (run.at(time, self._number) for run in (self._fine, self._coarse))
-        unit = self.context.mpf(2) ** -self.context.prec
-        floor = max(abs(x) for x in W) * unit
-        return max(abs(x - y) for x, y in zip(W, V, strict=True)) + floor, abs(log - other) + abs(log) * unit
+        # In float64 the context is as precise as float64 is.
+        unit = self.context.mpf(2) ** -min(self.context.prec, self.bits)
+        rounding = [
+            unit * (a + b)
+            for a, b in zip(self._fine.step(time).rounding, self._coarse.step(time).rounding, strict=True)
+        ]
+        return max(abs(x - y) for x, y in zip(W, V, strict=True)) + rounding[0], abs(log - other) + rounding[1]
 
 
 def determinant_flow(
@@ -365,10 +383,10 @@ def determinant_flow(
 ) -> DeterminantFlow:
     """Gradient flow of W = W_2 W_1, W_1 and W_2 balanced and 2x2, in coordinates that keep the sign of det W (module).
 
-    loss: anything with ``gradient(W)`` in float64 and mpmath, analytic along the flow; W0: exact 2x2 product at the start,
-    det W0 != 0; t: exact end time; digits: aimed at (up to 12: float64 arithmetic), relative to the largest entry;
-    times: steps end at these times, where values are more accurate than inside of a step. Raises `InputError` for a
-    singular or misshapen W0.
+    loss: anything with ``gradient(W)`` in float64 and mpmath, analytic along the flow; W0: exact 2x2 product at the
+    start, det W0 != 0; t: exact end time; digits: aimed at (up to 12: float64 arithmetic), relative to the largest
+    entry; times: steps end at these times, where values are more accurate than inside of a step. Raises `InputError`
+    for a singular or misshapen W0.
 
     Not rigorous, except that the sign of the determinant is not computed but built in.
     """
@@ -390,10 +408,13 @@ def determinant_flow(
     aim = max(4.0, 0.6 * digits)
     while True:
         stages = max(4, math.ceil(0.75 * aim))
-        fine = _run(loss, flat, stops, aim + 2, stages + 2, context, digits + 6 if high else 0, max_steps)
+        # Measured: two digits and stages more may leave the same error, six and five more leave 10^-3 of it or less. In
+        # float64 there is no room for that, and rounding is estimated on its own.
+        more, extra = (6, 5) if high else (2, 2)
+        fine = _run(loss, flat, stops, aim + more, stages + extra, context, digits + 6 if high else 0, max_steps)
         until = [time for time in stops if time <= fine.reached]
         coarse = _run(loss, flat, until, aim, stages, context, digits + 6 if high else 0, max_steps)
-        flow = DeterminantFlow(fine, coarse, context, sign)
+        flow = DeterminantFlow(fine, coarse, context, sign, context.prec if high else 53)
         worst = max((flow.relative_error(time) for time in until), default=0)
         if worst <= context.mpf(10) ** -digits or aim >= digits + 2 or flow.status != DONE:
             return flow

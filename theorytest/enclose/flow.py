@@ -1,8 +1,8 @@
 """Gradient flow at any number of digits, by Taylor series, at exact rational times.
 
-`integrate` follows ``d theta/dt = - d/d theta loss(end tensor)`` for one exact rational start. Every step is the truncated
-Taylor series of the solution; its length comes from the last coefficients. The flow is computed twice, with different
-orders, step sizes and precisions; the second is the result, and the difference of the two is the error estimate.
+`integrate` follows ``d theta/dt = - d/d theta loss(end tensor)`` for one exact rational start. Every step is the
+truncated Taylor series of the solution; its length comes from the last coefficients. The flow is computed twice, with
+different orders, step sizes and precisions; the finer is the result, the difference of the two is the error estimate.
 
 Not rigorous: the error estimate is an estimate. It sees truncation, rounding and their growth along the flow, since the
 two runs share none of their steps.
@@ -20,15 +20,17 @@ from typing import Any
 
 import numpy as np
 
-from theorytest.enclose.taylor import Traced, Program, Tape, exact, integer, log2
+from theorytest.enclose.taylor import Program, Tape, Traced, exact, integer, log2
 from theorytest.errors import InputError
 from theorytest.kernel.parameterization import Array
 
 DONE = "done"
 SINGULAR = "singular: the steps shrink to nothing, the solution seems to end here"
 BUDGET = "step budget spent"
+LOST = "accuracy lost: the two runs have come apart"
 
 GROWTH = 1.25  # a step may exceed its trial by this factor: the coefficients' last bits are scaled up by GROWTH**order
+APART = Fraction(1, 1024)  # of the largest parameter: beyond, the difference of two runs no longer measures an error
 COLLAPSE = 40  # bits; a step below 2**-COLLAPSE of the first step and of the time reached: a singularity
 
 
@@ -107,9 +109,7 @@ def start_of(model: Any, theta0: Mapping[str, Any]) -> dict[str, Array]:
     """An exact start: block name -> kernel `Array` (or nested lists of exact numbers), with shapes checked."""
     shapes = dict(model.shapes)
     if set(theta0) != set(shapes):
-        raise InputError(
-            f"given a start for the blocks {sorted(theta0)}, needed one for each of {sorted(shapes)}"
-        )
+        raise InputError(f"given a start for the blocks {sorted(theta0)}, needed one for each of {sorted(shapes)}")
     start: dict[str, Array] = {}
     for name, shape in shapes.items():
         value = theta0[name]
@@ -152,9 +152,7 @@ def run(
             done.status = BUDGET
             break
         unit = min(unit, until - done.reached)
-        wanted = math.ceil(
-            -relative + guard + max(0.0, -_log2(size)) + max(0.0, _log2(unit)) + max(0.0, spread)
-        )
+        wanted = math.ceil(-relative + guard + max(0.0, -_log2(size)) + max(0.0, _log2(unit)) + max(0.0, spread))
         whole = integer(wanted)
         if not done.steps:
             state, bits = [whole((x.numerator << wanted) // x.denominator) for x in start], wanted
@@ -213,13 +211,16 @@ def _dyadic(value: Fraction) -> Fraction:
 def _ratio(series: Sequence[Sequence[Any]], order: int, limit: float) -> float:
     """Length of the step in units: the last coefficients, so scaled, lie below 2**limit. Infinite if they vanish."""
     ratio = math.inf
-    for k in range(order, 0, -1):
+    for k in range(order, order // 2, -1):
         top = max((abs(int(values[k])) for values in series), default=0)
         if top:
             ratio = min(ratio, 2 ** min(1000.0, (limit - log2(top)) / k))
         if k < order and ratio < math.inf:
             break  # a series with gaps is judged by the last coefficients that it has
-    return ratio if ratio < math.inf else 2.0**60  # all coefficients vanish: a stationary point
+    if ratio < math.inf:
+        return ratio
+    moves = any(value for values in series for value in values[1:])
+    return 1024.0 if moves else 2.0**60  # the unit was far too short, or a stationary point
 
 
 def _first_unit(program: Program, start: Sequence[Fraction], relative: float) -> Fraction:
@@ -230,9 +231,7 @@ def _first_unit(program: Program, start: Sequence[Fraction], relative: float) ->
     unit = Fraction(1)
     for _ in range(40):
         found, _ = program.coefficients(state, bits, 8, unit)
-        ratio = _ratio(
-            found, 8, bits + _log2(size) - 11.5
-        )  # e**-8: the ratio of step to radius that is aimed at
+        ratio = _ratio(found, 8, bits + _log2(size) - 11.5)  # e**-8: the ratio of step to radius that is aimed at
         unit = _dyadic(unit * Fraction(min(ratio, 2.0**60)))
         if 0.5 < ratio < 2:
             break
@@ -256,8 +255,8 @@ def _guarded(
             length = _dyadic(length / 2)
             if length < shortest:
                 raise InputError(
-                    f"given a flow that meets a kink of the loss near t = {float(reached):.6g}, needed one that keeps off "
-                    "the kinks: the flow is not analytic there; stop earlier, or use the float64 flows"
+                    f"given a flow that meets a kink of the loss near t = {float(reached):.6g}, needed one that keeps "
+                    "off the kinks: the flow is not analytic there; stop earlier, or use the float64 flows"
                 )
     return length
 
@@ -277,9 +276,7 @@ class Trajectory:
     estimates compare two runs of different order, steps and precision: estimates, not enclosures.
     """
 
-    def __init__(
-        self, model: Any, loss: Any, coarse: Run, fine: Run, *, digits: int, orders: tuple[int, int]
-    ) -> None:
+    def __init__(self, model: Any, loss: Any, coarse: Run, fine: Run, *, digits: int, orders: tuple[int, int]) -> None:
         from mpmath import MPContext
 
         self.model, self.loss, self.digits, self.orders = model, loss, digits, orders
@@ -290,6 +287,20 @@ class Trajectory:
         self.reached = min(coarse.reached, fine.reached)
         self.status = fine.status if fine.status != DONE else coarse.status
         self.steps = fine.steps
+        self._keep_what_agrees()
+
+    def _keep_what_agrees(self) -> None:
+        """Move `reached` back to where the two runs still agree. Later, both may be wrong by more than they differ."""
+        checks = [*self.times()[1:], self.reached]
+        for place in range(len(checks) - 1, -1, -1):
+            t = checks[place]
+            values, bits = self._fine.at(t)
+            size = Fraction(max((abs(int(x)) for x in values), default=0), 1 << bits)
+            if self.error(t) <= APART * size or not size:
+                if place < len(checks) - 1:
+                    self.reached, self.status = t, self.status if self.status == SINGULAR else LOST
+                return
+        self.reached, self.status = Fraction(0), LOST
 
     def __repr__(self) -> str:
         return f"Trajectory({self.status} at t = {float(self.reached):.6g}, {self.digits} digits, {self.steps} steps)"
@@ -298,7 +309,7 @@ class Trajectory:
         time = exact(t)
         if not 0 <= time <= self.reached:
             raise InputError(
-                f"given t = {t}, needed 0 <= t <= {float(self.reached):.12g}, which the flow reached (status: {self.status})"
+                f"given t = {t}, needed 0 <= t <= {float(self.reached):.12g}, which was reached ({self.status})"
             )
         return time
 
@@ -314,7 +325,7 @@ class Trajectory:
         return blocks
 
     def rational(self, t: Any) -> dict[str, Array]:
-        """The computed parameters at a time as the exact (dyadic) numbers that they are: block name -> kernel `Array`."""
+        """The computed parameters at a time, as the dyadic rationals that they are: block name -> kernel `Array`."""
         values, bits = self._fine.at(self._time(t))
         blocks = self._split([Fraction(int(value), 1 << bits) for value in values])
         return {name: Array(block.shape, tuple(block.flat)) for name, block in blocks.items()}
@@ -327,7 +338,7 @@ class Trajectory:
         return self._split([self.context.make_mpf(from_man_exp(int(value), -bits)) for value in values])
 
     def error(self, t: Any) -> Fraction:
-        """Error estimate at a time, for the largest difference in any parameter: that of the two runs, and a rounding unit.
+        """Error estimate at a time, for the worst parameter: the difference of the two runs, and a rounding unit.
 
         It estimates the error of the coarser run, which is larger than that of the values given out.
         """
@@ -362,8 +373,9 @@ def integrate(
     theta0: block name -> kernel `Array` (or nested lists of exact numbers); t: rational, as Fraction, int or text;
     times: keep dense output only near these times (a long flow holds millions of coefficients otherwise).
     A blow-up ends with status `SINGULAR` and the time reached, a long flow with `BUDGET`; neither raises.
-    Raises `InputError` for inexact or misshapen input, for a loss that is not polynomial, and where a piecewise polynomial
-    loss is about to change its piece.
+    Where errors grow until the two runs come apart it ends with `LOST`, at the last time at which they agreed.
+    Raises `InputError` for inexact or misshapen input, for a loss that is not polynomial, and where a piecewise
+    polynomial loss is about to change its piece.
 
     Not rigorous: ``Trajectory.error`` is an estimate.
     """

@@ -13,11 +13,10 @@ Not rigorous: rounding and truncation are estimated by the caller, not enclosed.
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import mul
+from operator import index, mul
 from typing import Any
 
 import numpy as np
@@ -36,15 +35,9 @@ def exact(value: Any) -> Fraction:
     if isinstance(value, Fraction):
         return value
     if isinstance(value, (bool, float, complex)):
-        raise InputError(
-            f"given the inexact number {value!r}, needed an exact one: write Fraction({str(value)!r})"
-        )
-    if isinstance(value, numbers.Rational) or hasattr(value, "__index__"):
-        return (
-            Fraction(value.numerator, value.denominator)
-            if isinstance(value, numbers.Rational)
-            else Fraction(int(value))
-        )
+        raise InputError(f"given the inexact number {value!r}, needed an exact one: write Fraction({str(value)!r})")
+    if isinstance(value, int):
+        return Fraction(value)
     if isinstance(value, str):
         try:
             return Fraction(value)
@@ -54,9 +47,8 @@ def exact(value: Any) -> Fraction:
     if numerator is not None and denominator is not None:  # FLINT and sympy rationals, FLINT integers
         return Fraction(int(numerator), int(denominator))
     try:
-        if int(value) == value:
-            return Fraction(int(value))
-    except (TypeError, ValueError):
+        return Fraction(index(value))
+    except TypeError:
         pass
     raise InputError(f"given {value!r} of type {type(value).__name__}, needed an exact rational number")
 
@@ -198,9 +190,7 @@ class Traced:
     def __pow__(self, exponent: Any) -> Traced:
         power = exact(exponent)
         if power.denominator != 1 or power < 0:
-            raise InputError(
-                f"given the exponent {exponent}, needed a natural number: Taylor arithmetic has no roots"
-            )
+            raise InputError(f"given the exponent {exponent}, needed a natural number: Taylor arithmetic has no roots")
         result = self._other(1)
         for _ in range(int(power)):
             result = result * self
@@ -221,7 +211,7 @@ class Traced:
             return (value > 0) - (value < 0)
         if not value:
             raise InputError(
-                "given a start on a kink of a piecewise polynomial loss, needed a start off it: the flow is not analytic there"
+                "given a start on a kink of a piecewise polynomial loss, needed a start off it: no series there"
             )
         sign = 1 if value > 0 else -1
         self.tape.guards[self.tape.slot(difference)] = sign
@@ -290,9 +280,7 @@ class Program:
         for slot in sorted(needed):
             definition = tape.definitions[slot]
             if definition is not None:
-                nodes.append(
-                    Node(slot, definition.constant, _groups(definition.linear), _groups(definition.products))
-                )
+                nodes.append(Node(slot, definition.constant, _groups(definition.linear), _groups(definition.products)))
         return cls(
             len(tape.start),
             len(tape.definitions),

@@ -3,7 +3,8 @@
 Every instance is integrated twice by DOP853 (order 8), once with steps h and once with two steps of h / 2 for each. The
 two computations share no values, so that errors of early steps grow in both as the flow makes them grow, and their
 difference is an estimate of the accumulated error of the first one, which is larger than that of the second, by about
-2^8 where truncation dominates. The second one is the result.
+2^8 where truncation dominates. The second one is the result. Where the two come apart altogether, as they do when
+float64 loses the sign of a determinant, the instance is stopped; its status says so, and nothing follows from it.
 
 Times are integer multiples of the segment between two output times, divided by 2^52: they add up without rounding.
 
@@ -24,15 +25,18 @@ from theorytest.search import dop853
 if TYPE_CHECKING:
     import torch
 
-DONE, RUNNING, BUDGET, NOT_FINITE, SINGULAR = 0, 1, 2, 3, 4
+DONE, RUNNING, BUDGET, NOT_FINITE, SINGULAR, LOST = range(6)
 STATUS = {
     DONE: "done",
     RUNNING: "running",
     BUDGET: "step budget spent",
     NOT_FINITE: "not finite at the start",
     SINGULAR: "singular: the steps shrink to nothing, the solution seems to end here",
+    LOST: "accuracy lost: the two runs have come apart",
 }
+APART = 2.0**-10  # of the largest parameter: beyond, the difference of the two runs no longer measures an error
 TICKS = 2**52  # per segment between two output times
+SHRUNK = 2.0**-16  # of the time reached: steps below this belong to a blow-up
 UNIT = 2.0**-53  # rounding unit of float64
 
 Entry = tuple[str, tuple[int, ...]]
@@ -79,8 +83,8 @@ class LossBatch:
 def stack(losses: Any, shape: tuple[int, ...], *, device: Any = "cpu") -> LossBatch:
     """One loss for all instances, or a sequence with one for each.
 
-    A sequence holds completion losses (with the same loss of an entry, any observations), sensing losses with equally many
-    measurements, or linear ones. Raises `InputError` where they do not go together.
+    A sequence holds completion losses (with the same loss of an entry, any observations), sensing losses with equally
+    many measurements, or linear ones. Raises `InputError` where they do not go together.
     """
     import torch
 
@@ -96,11 +100,13 @@ def stack(losses: Any, shape: tuple[int, ...], *, device: Any = "cpu") -> LossBa
     if not losses:
         raise InputError("given no losses, needed one, or one for each instance")
     if all(isinstance(loss, Linear) for loss in losses):
-        return LossBatch("linear", target=tensor([[float(x) for x in loss.g.entries] for loss in losses]).reshape(-1, *shape))
+        return LossBatch(
+            "linear", target=tensor([[float(x) for x in loss.g.entries] for loss in losses]).reshape(-1, *shape)
+        )
     bases = {getattr(loss, "base", None) for loss in losses}
     if len(bases) != 1 or None in bases:
         raise InputError(
-            f"given losses of {len(bases)} kinds in one batch, needed one loss of an entry (base) for all: split the batch"
+            f"given losses of {len(bases)} kinds in one batch, needed one base (loss of an entry): split the batch"
         )
     (base,) = bases
     if all(hasattr(loss, "observed") for loss in losses):
@@ -109,7 +115,9 @@ def stack(losses: Any, shape: tuple[int, ...], *, device: Any = "cpu") -> LossBa
         for k, loss in enumerate(losses):
             for index, value in loss.observed:
                 if len(index) != len(shape) or any(i >= size for i, size in zip(index, shape, strict=True)):
-                    raise InputError(f"given an observation at {index}, needed an index of an end tensor of shape {shape}")
+                    raise InputError(
+                        f"given an observation at {index}, needed an index of an end tensor of shape {shape}"
+                    )
                 weight[(k, *index)] = float(loss.weight)
                 target[(k, *index)] = float(value)
         return LossBatch("entries", base, weight.to(device), target.to(device))
@@ -239,7 +247,9 @@ class _Field:
         sizes = [math.prod(shape) for shape in self.shapes.values()]
         parts = flat.split(sizes, dim=-1)
         lead = flat.shape[:-1]
-        return {name: part.reshape(*lead, *shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+        return {
+            name: part.reshape(*lead, *shape) for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
+        }
 
     def __call__(self, flat: torch.Tensor, losses: LossBatch) -> torch.Tensor:
         W, pull = self.model.pullback(self.blocks(flat))
@@ -278,10 +288,11 @@ def integrate_batch(
 ) -> BatchFlow:
     """Gradient flows of many instances from 0 to the given exact times.
 
-    losses: one, or a sequence with one for each instance (see `stack`); theta0: block name -> float64 tensor or numpy array
-    (batch, *shape); rtol: tolerance of a step relative to the largest parameter of the instance, at least 1e-13; atol:
-    the absolute one. A blow-up, or an instance that needs more than ``max_steps`` accepted and rejected steps, ends with its
-    own status and does not hold up the others. Raises `InputError` for misshapen input and times that do not increase.
+    losses: one, or a sequence with one for each instance (see `stack`); theta0: block name -> tensor or numpy array
+    (batch, *shape), made float64; rtol: tolerance of a step relative to the largest parameter of the instance, at least
+    1e-13; atol: the absolute one. A blow-up, a loss of accuracy, or an instance that needs more than ``max_steps``
+    accepted and rejected steps ends with its own status and does not hold up the others. Raises `InputError` for
+    misshapen input and times that do not increase.
     """
     import torch
 
@@ -396,9 +407,13 @@ def _advance(
         ratio = estimate / scale.clamp_min(1e-300)
         finite = torch.isfinite(new_coarse).all(-1) & torch.isfinite(new_fine).all(-1) & torch.isfinite(ratio)
         accept = finite & (ratio <= 1)
-        factor = torch.where(finite, (0.9 * ratio.clamp_min(1e-20) ** -0.125).clamp(0.2, 5.0), torch.full_like(ratio, 0.2))
+        factor = torch.where(
+            finite, (0.9 * ratio.clamp_min(1e-20) ** -0.125).clamp(0.2, 5.0), torch.full_like(ratio, 0.2)
+        )
         # A step cut short by the end of the segment does not shorten the next one.
-        suggestion = torch.where(accept, torch.maximum(h[:, 0] * factor, proposal[active] * (factor >= 1)), h[:, 0] * factor)
+        suggestion = torch.where(
+            accept, torch.maximum(h[:, 0] * factor, proposal[active] * (factor >= 1)), h[:, 0] * factor
+        )
         proposal[active] = suggestion
         good = active[accept]
         coarse[good], fine[good] = new_coarse[accept], new_fine[accept]
@@ -417,4 +432,9 @@ def _advance(
         spent = ~ended & (steps[active] + rejected[active] >= max_steps)
         status[active[small]] = SINGULAR
         status[active[spent & ~small]] = BUDGET
-        active = active[~(ended | small | spent)]
+        # Where the flow has blown errors up to this, both runs may be wrong by far more than they differ.
+        apart = (coarse[active] - fine[active]).abs().amax(-1) > APART * fine[active].abs().amax(-1)
+        # So they do before a blow-up too, whose time they know only so well; there the steps have become small.
+        shrunk = suggestion < reached[active] * SHRUNK
+        status[active[apart & ~small]] = torch.where(shrunk, SINGULAR, LOST)[apart & ~small]
+        active = active[~(ended | small | spent | apart)]
