@@ -191,9 +191,10 @@ class LogDeterminantRate:
 class SliceTruncation:
     """Approximation of a Tucker tensor by one of low multilinear rank (kind: Approximation; HKA24 Proposition 4.6).
 
-    W = G x_1 V^(1) ... x_N V^(N), all V^(n) nonzero, eps > 0. With R_n the number of indices r such that
-    ||G_{r_n = r}||^2 > t_n, where t_n = factor * eps^2 / (d_n^dimension * N^order * prod_j ||V^(j)||^2) and d_n is the number of
-    slices of mode n, there is a tensor of multilinear rank at most (R_1, ..., R_N) at distance at most eps from W.
+    W = G x_1 V^(1) ... x_N V^(N), all V^(n) nonzero, eps > 0. Let R_n be the number of indices r such that
+    ||G_{r_n = r}||^2 > t_n, where t_n = factor * eps^2 / (d_n^dimension * N^order * prod_j ||V^(j)||^2) and d_n is
+    the number of slices of mode n. Then there is a tensor of multilinear rank at most (R_1, ..., R_N) at distance at
+    most eps from W.
 
     norm: "spectral" or "frobenius"; strict: count slices above (True) or at least (False) the threshold.
     """

@@ -614,17 +614,15 @@ def spectral_norm(context: Context, premises: tuple[Claim, ...], data: tuple[Any
     )
 
 
-@dataclass(frozen=True)
 class OneMode:
     """The letters of one mode of a slice truncation, and what is known of them."""
 
-    matrix: Tensor = Tensor("V", ("d", "R"))
-    norm: Tensor = Tensor("s", ())
-    core: Tensor = Tensor("G", ("R", "q"))
-    kept: Tensor = Tensor("χ", ("R",))
-    before: Tensor = Tensor("K", ("q",))
-    threshold: Tensor = Tensor("τ²", ())
-    others: Tensor = Tensor("Y", ("q", "J"))
+    matrix = Tensor("V", ("d", "R"))
+    norm = Tensor("s", ())
+    core = Tensor("G", ("R", "q"))
+    kept = Tensor("χ", ("R",))
+    before = Tensor("K", ("q",))
+    threshold = Tensor("τ²", ())
 
     def hypotheses(self) -> tuple[Claim, ...]:
         """0 s is the spectral norm of V; 1 χ^2 = χ (kept slices are marked 1, others 0); 2 K^2 = K (the same for
