@@ -105,7 +105,7 @@ def _require(config: pytest.Config) -> None:
     try:
         verification.require(**_options(config))
     except ValueError as error:
-        raise pytest.UsageError(f"theorytest: {error}") from error
+        raise pytest.Collector.CollectError(f"theorytest: {error}") from error
 
 
 class StatusError(Exception):
