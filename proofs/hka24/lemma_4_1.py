@@ -1,8 +1,9 @@
 """Conservation laws of deep Tucker factorization (HKA24 Lemma 4.1, parts i to iii).
 
-Column r of V^(m) is x_r^m = A_1^{m,r} ... A_k^{m,r} w_r^m. Name a mode m, a column r (a free index) and one or two of its
-matrices; all other modes, columns and matrices are grouped. The squared norms of w_r^m, of every A_i^{m,r} and of the core
-slice G_{r_m = r} move at the same rate: each of them enters the part of the end tensor that belongs to (m, r) once.
+Column r of V^(m) is x_r^m = A_1^{m,r} ... A_k^{m,r} w_r^m. Name a mode m, a column r (a free index) and one or two of
+its matrices; all other modes, columns and matrices are grouped. The squared norms of w_r^m, of every A_i^{m,r} and of
+the core slice G_{r_m = r} move at the same rate: each of them enters the part of the end tensor that belongs to (m,
+r) once.
 """
 
 from fractions import Fraction
@@ -21,7 +22,10 @@ from theorytest import (
     Tensor,
     control,
     proof,
+    sampled,
 )
+from theorytest.evidence import instances, of_a_law
+from theorytest.models import deep_tucker
 
 setting = (
     Assumption("loss", "the loss of the end tensor is differentiable; its gradient is arbitrary"),
@@ -63,6 +67,9 @@ def slices_and_vectors_move_alike(derive):
     derive.conserved(law_i, flow_i)
 
 
+tried_part_i = of_a_law(part_i, deep_tucker((2, 2, 2), depths=1), deep_tucker((2, 3), (2, 2), depths=0))
+
+
 @control(part_i, breaks="the same index r")
 def different_indices():
     """||w_r^m||^2 - ||G_{r_m=s}||^2 with r and s different."""
@@ -99,7 +106,7 @@ def slower_core():
     return Conserved(law_i, Flow(DEEP_TUCKER, flow_i.focus, speeds=(("G", Fraction(1, 2)),)))
 
 
-# -- the drift of part i under gradient descent -------------------------------------------------------------------------
+# -- the drift of part i under gradient descent ------------------------------------------------------------------------
 
 step = Descent(flow_i)
 velocity = flow_i.velocities()
@@ -131,6 +138,11 @@ def by_substitution(derive):
     change = derive.change(law_i, step)
     exact = derive.equal("the terms linear in η cancel", change.claim.change, drift.claim.change)
     derive.replace(change, exact, "written with the squared gradients")
+
+
+@sampled(drift)
+def steps_at_exact_instances(run):
+    return instances(drift, run)
 
 
 @control(drift, breaks="constant 1")
@@ -173,6 +185,9 @@ part_ii = Statement(
 @proof(part_ii)
 def matrices_and_vectors_move_alike(derive):
     derive.conserved(law_ii, flow_ii)
+
+
+tried_part_ii = of_a_law(part_ii, deep_tucker((2, 2, 2), depths=1))
 
 
 @control(part_ii, breaks="the same column r")
@@ -219,6 +234,9 @@ part_iii = Statement(
 @proof(part_iii)
 def from_part_ii(derive):
     derive.conserved(law_iii, flow_iii)
+
+
+tried_part_iii = of_a_law(part_iii, deep_tucker((2, 2), depths=2))
 
 
 @control(part_iii, breaks="the same column r")

@@ -1,8 +1,9 @@
 """Sparse cores give low multilinear rank (HKA24 Proposition 4.6).
 
-Remove from the core every slice, of any mode, whose norm is at most eps / (sqrt(d_n N) prod_j ||V^(j)||). What is removed
-has norm at most eps / prod_j ||V^(j)||, multiplying by the V^(j) enlarges that to at most eps, and every mode keeps R_n slices.
-One mode is proved with symbolic sizes, all other modes merged into one index; the rest is induction over the modes.
+Remove from the core every slice, of any mode, whose norm is at most eps / (sqrt(d_n N) prod_j ||V^(j)||). What is
+removed has norm at most eps / prod_j ||V^(j)||, multiplying by the V^(j) enlarges that to at most eps, and every mode
+keeps R_n slices. One mode is proved with symbolic sizes, all other modes merged into one index; the rest is induction
+over the modes.
 """
 
 from dataclasses import replace
@@ -97,14 +98,9 @@ def without_the_dimension():
     return variant(dimension=0), diagonal_core(3, Fraction(7, 10))
 
 
-@control(
-    proposition,
-    breaks="N of the threshold",
-    expected="finding",
-    reason="no witness is known: the threshold times sqrt(N) survives the search",
-)
+@control(proposition, breaks="N of the threshold")
 def without_the_order():
-    """The threshold times sqrt(N)."""
+    """The threshold times sqrt(N): false from order 3 on (a staircase of ones; order 2 has no counterexample)."""
     return variant(order=0)
 
 

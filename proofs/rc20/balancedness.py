@@ -19,6 +19,8 @@ from theorytest import (
     control,
     proof,
 )
+from theorytest.evidence import of_a_law
+from theorytest.models import deep_matrix_factorization
 
 flow = Flow(DEEP_MATRIX, Focus(links=(Link(("l+1", "l"), adjacent=True),)))
 X, Y = DEEP_MATRIX.letters(flow.focus).values()
@@ -47,6 +49,13 @@ def by_the_product_rule(derive):
     right = derive.rate(gram_right, flow, "d/dt W_l W_l^T")
     derive.equal("both rates agree", left.claim.rate, right.claim.rate)
     derive.conserved(difference, flow)
+
+
+tried = of_a_law(
+    balancedness,
+    deep_matrix_factorization(2, 2, depth=3),
+    deep_matrix_factorization(2, 3, depth=4, width=(1, 2, 3)),
+)
 
 
 @control(balancedness, breaks="side of the transpose")

@@ -1,8 +1,8 @@
 """The determinant of a balanced square product keeps its sign along gradient flow (RC20-DetInv).
 
-With P = W_L W_L^T, balancedness gives W W^T = P^L by induction on the number of factors, so det W vanishes exactly where
-det P does. Where it does not vanish, d/dt ln det P = -2 <grad, P^-1 W>, and ||P^-1 W||^2 = tr P^(L-2) is bounded on
-compact times because L >= 2. So ln det P stays finite, and det W never reaches 0.
+With P = W_L W_L^T, balancedness gives W W^T = P^L by induction on the number of factors, so det W vanishes exactly
+where det P does. Where it does not vanish, d/dt ln det P = -2 <grad, P^-1 W>, and ||P^-1 W||^2 = tr P^(L-2) is
+bounded on compact times because L >= 2. So ln det P stays finite, and det W never reaches 0.
 """
 
 from dataclasses import replace
@@ -35,7 +35,6 @@ from theorytest.kernel.rules import (
     chain_hypotheses,
     chain_letters,
     gradient_term,
-    gram_power,
     inverse_hypotheses,
     log_rate_goals,
     matrix_chain,
@@ -85,8 +84,8 @@ determinant_sign = Statement(
     scope="every size d x d, depth L >= 2, hidden widths, losses",
     example=example(3, diagonal, diagonal, diagonal),
     deviations=(
-        "the paper's proof uses an analytic singular value decomposition, hence an analytic loss; this one needs a locally "
-        "Lipschitz gradient only",
+        "the paper's proof uses an analytic singular value decomposition, hence an analytic loss; this one needs a "
+        "locally Lipschitz gradient only",
         "stated on the interval of existence (RMC21-fn4)",
     ),
 )
@@ -98,7 +97,7 @@ def product_of_balanced_layers(derive):
     balanced = derive.apply("stays", conserved, derive.assume("balanced"), text="balanced layers stay balanced")
     depth = derive.assume("depth")
     letters = chain_letters(chain)
-    first, second, partial, last = (letters[k] for k in ("First", "Second", "Partial", "Last"))
+    first, partial, last = (letters[k] for k in ("First", "Partial", "Last"))
     gram = (first["a", "k"] * first["c", "k"]).sum("k")
     power = letters["Power"]
     shifts = Identity(  # Partial Last^T Last = P Partial
@@ -111,7 +110,9 @@ def product_of_balanced_layers(derive):
     )
     templates = (shifts, grams)
     cases = []
-    for name, (hypotheses, goals) in zip(("two factors", "one more factor"), chain_hypotheses(chain, templates)):
+    for name, (hypotheses, goals) in zip(
+        ("two factors", "one more factor"), chain_hypotheses(chain, templates), strict=True
+    ):
         inner = derive.inner(*hypotheses)
         balance_of_the_newest, *earlier = inner.given
         for goal in goals:
@@ -171,7 +172,7 @@ def gradient_descent():
     return DeterminantSignPreserved(Descent(chain.flow)), large
 
 
-# -- the rate of the logarithm of the determinant ------------------------------------------------------------------------
+# -- the rate of the logarithm of the determinant ----------------------------------------------------------------------
 
 U, V = Tensor("U", ("d_out", "q")), Tensor("V", ("d_in", "q"))
 kappa, rho = Tensor("σ^(2/L)", ("q",)), Tensor("σ^(1-2/L)", ("q",))
@@ -217,8 +218,8 @@ rate = Statement(
     claim=LogDeterminantRate(depth * pairing(rho) * -1, chain.flow),
     scope="every size d x d, depth L >= 2, hidden widths, losses, times at which det W is not 0",
     deviations=(
-        "the singular value decomposition need not be analytic in time: any one at the time in question will do, with the "
-        "left vectors chosen to diagonalise W_L W_L^T (its L-th power is W W^T, so they are left singular vectors of W)",
+        "the singular value decomposition need not be analytic in time: any one at the time in question will do, with "
+        "the left vectors chosen to diagonalise W_L W_L^T (its L-th power is W W^T, so they are left singular vectors)",
     ),
     example=example(3, diagonal, diagonal, diagonal, letters=singular_letters((4, 1), (2, 1))),
 )
@@ -231,7 +232,7 @@ def by_jacobis_formula(derive):
     _, known = inverse_hypotheses(chain)
     inner = derive.inner(*known, grams.claim.claim, vectors.claim, first_layer.claim, values.claim)
     rate_of_the_log_determinant_in(inner)
-    left_inverse, right_inverse, _, _, orthonormal, eigen, singular = inner.given
+    left_inverse, _, _, _, orthonormal, eigen, singular = inner.given
     inverse = Tensor(left_inverse.claim.lhs.monomials[0].factors[0].tensor.name, ("d_out", "d_out"))
     # P^-1 U diag(kappa) = P^-1 (U diag(kappa) U^T) U = P^-1 P U = U
     image = (inverse["a", "c"] * U["c", "r"]).sum("c") * kappa["r"]

@@ -7,6 +7,8 @@ w_r^m. All other factors are grouped. Both squared norms move at the rate 2 <-gr
 from fractions import Fraction
 
 from theorytest import CP, Assumption, Conserved, Descent, Flow, Focus, Source, Statement, Tensor, control, proof
+from theorytest.evidence import of_a_law
+from theorytest.models import cp
 
 flow = Flow(CP, Focus(modes=("n", "m")))
 w_n, w_m = CP.letters(flow.focus).values()
@@ -45,6 +47,8 @@ def by_the_product_rule(derive):
     derive.conserved(unbalancedness, flow)
 
 
+tried = of_a_law(lemma_1, cp((2, 3, 2), rank=2), cp((3, 2), rank=2))
+
 definition_1 = Statement(
     id="RMC21-Def1",
     label="RMC21-Def1",
@@ -55,8 +59,8 @@ definition_1 = Statement(
     claim=Conserved(unbalancedness, flow),
     scope=lemma_1.scope,
     deviations=(
-        "the magnitude is the largest absolute value, over r, n and m, of the differences whose conservation is the claim "
-        "(theorytest.models.quantities.unbalancedness_magnitude computes it)",
+        "the magnitude is the largest absolute value, over r, n and m, of the differences whose conservation is the "
+        "claim (theorytest.models.quantities.unbalancedness_magnitude computes it)",
     ),
 )
 
