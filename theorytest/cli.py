@@ -86,8 +86,8 @@ def verify(
         workers = max(
             1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         )
-    if json_file is not None and json_file.is_dir():
-        raise InputError(f"{json_file} is a folder; --json needs the name of a file")
+    if json_file is not None:
+        record.require_writable(json_file)
     with progress() as step:
         result = run(
             list(paths), profile=profile, seed=seed, device=device, workers=workers, progress=step, folder=FOLDER

@@ -140,10 +140,7 @@ class Ledger:
         """Put the record together and export it; the file, and the record."""
         made = record.assemble(fragments, run=run, environment=self._environment)
         path = self.folder / f"{run:04d}.json"
-        try:
-            record.write(path, made, replace=False)
-        except FileExistsError as error:
-            raise InputError(f"{path} exists already, and a run is never overwritten; move it away") from error
+        record.write(path, made, replace=False)
         with closing(self._open()) as connection:
             connection.execute(
                 "update runs set finished = ?, problems = ? where number = ?",

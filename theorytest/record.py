@@ -294,10 +294,22 @@ def dumps(record: Any) -> str:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
 
 
+def require_writable(path: Path) -> None:
+    """Raise `InputError` unless a file of that name can be written: to be known before a long run, not after it."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; the name of a file was needed")
+    probe = path.with_name(f".{path.name}.probe")
+    try:
+        write(probe, "")
+    except InputError as error:
+        raise InputError(str(error).replace(str(probe), str(path))) from error
+    probe.unlink()
+
+
 def write(path: Path, data: Any, *, replace: bool = True) -> None:
     """Write JSON to a file at once: a reader, or a kill at any moment, never sees half of it.
 
-    Raises `InputError` where the file cannot be written, `FileExistsError` where it exists and ``replace`` is False.
+    Raises `InputError` where the file cannot be written, or where it exists and ``replace`` is False.
     """
     temporary = None
     try:
@@ -312,9 +324,7 @@ def write(path: Path, data: Any, *, replace: bool = True) -> None:
             os.replace(temporary, path)
             temporary = None
         else:
-            os.link(temporary, path)
-    except FileExistsError:
-        raise
+            _link(temporary, path)
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; name a file in a folder that can be written"
@@ -322,6 +332,13 @@ def write(path: Path, data: Any, *, replace: bool = True) -> None:
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _link(temporary: str, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError as error:
+        raise InputError(f"{path} exists already, and a run is never overwritten; move it away") from error
 
 
 def _umask() -> int:

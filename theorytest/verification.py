@@ -56,7 +56,7 @@ class RunResult:
     """A finished run: its record, the file that holds it, and what is not as expected."""
 
     record: record.Record
-    path: Path | None
+    path: Path
     problems: tuple[str, ...]
 
     @property
