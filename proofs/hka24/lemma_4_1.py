@@ -24,8 +24,8 @@ from theorytest import (
     proof,
     sampled,
 )
-from theorytest.evidence import instances, of_a_law
 from theorytest.models import deep_tucker
+from theorytest.trials import instances, of_a_law
 
 setting = (
     Assumption("loss", "the loss of the end tensor is differentiable; its gradient is arbitrary"),

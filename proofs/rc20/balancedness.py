@@ -19,8 +19,8 @@ from theorytest import (
     control,
     proof,
 )
-from theorytest.evidence import of_a_law
 from theorytest.models import deep_matrix_factorization
+from theorytest.trials import of_a_law
 
 flow = Flow(DEEP_MATRIX, Focus(links=(Link(("l+1", "l"), adjacent=True),)))
 X, Y = DEEP_MATRIX.letters(flow.focus).values()

@@ -7,6 +7,7 @@ bounded on compact times because L >= 2. So ln det P stays finite, and det W nev
 
 from dataclasses import replace
 from fractions import Fraction
+from math import log, sqrt
 
 from theorytest import (
     DEEP_MATRIX,
@@ -22,14 +23,19 @@ from theorytest import (
     Instance,
     Link,
     LogDeterminantRate,
+    Outcome,
     SameSize,
     Source,
     Statement,
     Tensor,
     control,
     identity,
+    integrated,
     proof,
+    swept,
 )
+from theorytest.enclose.determinant import determinant_flow, determinant_signs
+from theorytest.gradient_flow import GradientFlow
 from theorytest.kernel.rules import (
     balance,
     chain_hypotheses,
@@ -39,6 +45,7 @@ from theorytest.kernel.rules import (
     log_rate_goals,
     matrix_chain,
 )
+from theorytest.models import HalfSum, balanced, balanced_batch, deep_matrix_factorization
 
 adjacent = Flow(DEEP_MATRIX, Focus(links=(Link(("l+1", "l"), adjacent=True),)))
 balanced_layers = balance(*DEEP_MATRIX.letters(adjacent.focus).values())
@@ -151,6 +158,79 @@ def by_a_bounded_logarithmic_derivative(derive):
         data=(DEEP_MATRIX, inner.derivation()),
         text="ln det P has a bounded derivative on compact times, so det W never reaches 0",
     )
+
+
+completion = HalfSum((((0, 1), 1), ((1, 0), 1), ((1, 1), 0)))  # RC20 equation 6; indices from 0
+
+
+@integrated(determinant_sign)
+def depths_two_to_four(run):
+    """RC20's completion problem from exactly balanced starts with det > 0, with as many digits as the determinant
+    takes."""
+    signs = []
+    for depth in (2, 3, 4):
+        start = balanced(deep_matrix_factorization(2, 2, depth=depth), seed=run.seed, scale=Fraction(1, 2), sign=1)
+        model = deep_matrix_factorization(2, 2, depth=depth)
+        signs += determinant_signs(model, completion, start, (1, 5, 20))
+    return sign_outcome(signs, "depths 2, 3, 4 to t = 20")
+
+
+@integrated(determinant_sign)
+def depth_two_in_two_coordinates(run):
+    """Depth 2 from W = I/100: log det W in coordinates that keep its sign, against the factors with enough digits;
+    then on to t = 10^4, where det W is far below what floating-point factors resolve."""
+    start = {f"W[{layer}]": matrix((Fraction(1, 10), 0), (0, Fraction(1, 10))) for layer in (1, 2)}
+    model = deep_matrix_factorization(2, 2, depth=2)
+    signs = determinant_signs(model, completion, start, (10, 40))
+    small = ((Fraction(1, 100), 0), (0, Fraction(1, 100)))
+    path = determinant_flow(completion, small, 10**4, digits=12, times=(10, 40))
+    gaps = [abs(float(path.log_determinant(s.t)) / log(10) - s.log10) for s in signs]
+    # The factors give log10 det as a difference of two logarithms, of numbers with at most 8 (digits + 15)
+    # decimal digits, each rounded to 52 bits or better; the coordinates have an error estimate of their own.
+    allowed = [2.0**-50 * 8 * (s.digits + 15) + float(path.errors(s.t)[1]) for s in signs]
+    end = path.at(10**4)
+    loss = float(completion.value(end))
+    found = sign_outcome(signs, f"at t = 10^4: log10 det {float(path.log_determinant(10**4)) / log(10):.0f}")
+    agree = path.status == "done" and all(gap <= bound for gap, bound in zip(gaps, allowed, strict=True))
+    detail = f"{found.detail}, w11 {float(end[0, 0]):.3f}, w11 sqrt(2 loss) {float(end[0, 0]) * sqrt(2 * loss):.4f}"
+    return replace(found, holds=found.holds and agree, detail=detail)
+
+
+def sign_outcome(signs, what):
+    """Nothing flipped; what the digits could not decide is open."""
+    known = [s.sign for s in signs if s.sign is not None]
+    smallest = min(s.log10 for s in signs)
+    open_signs = f"; {len(signs) - len(known)} undecided" if len(known) < len(signs) else ""
+    holds = False if -1 in known else (True if known else None)
+    digits = max(s.digits for s in signs)
+    detail = f"{what}; smallest det 10^{smallest:.1f}{open_signs}"
+    return Outcome(len(known), str(known.count(-1)), holds, detail, digits)
+
+
+@swept(determinant_sign)
+def batched(run):
+    """Balanced starts of depth 3 with det > 0 in float64; a sign counts where det exceeds its error bound."""
+    import torch
+
+    model = deep_matrix_factorization(2, 2, depth=3)
+    starts = balanced_batch(model, 1024, seed=run.seed, scale=0.5, backend="torch", device=run.device)
+    # The first row of W_3 takes the sign of det W: W_3^T W_3, and so balancedness, stays as it is.
+    starts["W[3]"][:, 0, :] *= torch.sign(torch.linalg.det(model.end_tensor(starts)))[:, None]
+    flow = GradientFlow(model, completion).batch(starts, 20, device=run.device)
+    blocks, error = {name: block[0] for name, block in flow.blocks.items()}, flow.error[0][:, None, None]
+    end = model.end_tensor(blocks)
+    reach = model.end_tensor({name: block.abs() + error for name, block in blocks.items()})
+    slack = reach - model.end_tensor({name: block.abs() for name, block in blocks.items()}) + 64 * 2.0**-53 * reach
+
+    def products(W):
+        return W[:, 0, 0] * W[:, 1, 1], W[:, 0, 1] * W[:, 1, 0]
+
+    (a, b), (c, d), (e, f) = products(end), products(end.abs() + slack), products(end.abs())
+    bound = (c - e) + (d - f) + 4 * 2.0**-53 * (c + d)
+    done = flow.status == 0
+    flipped, kept = int((a - b < -bound)[done].sum()), int((a - b > bound)[done].sum())
+    detail = f"{kept} of {len(end)} keep det > 0 to t = 20, {len(end) - kept - flipped} undecided"
+    return Outcome(kept + flipped, str(flipped), None if not kept + flipped else not flipped, detail)
 
 
 @control(determinant_sign, breaks="balanced")

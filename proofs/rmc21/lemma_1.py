@@ -7,8 +7,8 @@ w_r^m. All other factors are grouped. Both squared norms move at the rate 2 <-gr
 from fractions import Fraction
 
 from theorytest import CP, Assumption, Conserved, Descent, Flow, Focus, Source, Statement, Tensor, control, proof
-from theorytest.evidence import of_a_law
 from theorytest.models import cp
+from theorytest.trials import of_a_law
 
 flow = Flow(CP, Focus(modes=("n", "m")))
 w_n, w_m = CP.letters(flow.focus).values()

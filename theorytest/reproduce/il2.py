@@ -558,6 +558,7 @@ def il2_completion(
     seed: int = 0,
     cell: str | int = 0,
     eta: Fraction = Fraction(1, 128),
+    halvings: int = 2,
     scale: float = 0.2,
     large: int = 4,
     rest: float = 0.05,
@@ -569,18 +570,19 @@ def il2_completion(
 ) -> IL2Completion:
     """Train a full-size deep Tucker completion on the IL-2 tensor and follow its conservation laws.
 
-    steps: of size ``eta`` (2 and 4 times as many of size eta/2 and eta/4 run for the same time); eta and adam_eta:
-    powers of 2 or other rationals that are floating-point numbers; scale, large, rest: of the balanced start (see
-    `balanced_start`); depth: matrices a column in every mode; observed: share of the measured entries to train on,
-    the others are held out and are looked at only to report R^2; the number of steps is fixed before, nothing is
-    stopped early; relatives: ε of Proposition 4.6 relative to ||W_e||. The same seed gives the same run on the same
-    machine. Raises `InputError` for a missing package, bad numbers, or a run that diverges.
+    steps: of size ``eta`` (2 and 4 times as many of size eta/2 and eta/4 run for the same time, up to ``halvings``
+    halvings); adam_steps: likewise for Adam, 0 for none; eta and adam_eta: powers of 2 or other rationals that are
+    floating-point numbers; scale, large, rest: of the balanced start (see `balanced_start`); depth: matrices a column
+    in every mode; observed: share of the measured entries to train on, the others are held out and are looked at only
+    to report R^2; the number of steps is fixed before, nothing is stopped early; relatives: ε of Proposition 4.6
+    relative to ||W_e||. The same seed gives the same run on the same machine. Raises `InputError` for a missing
+    package, bad numbers, or a run that diverges.
     """
     import numpy as np
 
-    for what, number in (("steps", steps), ("adam_steps", adam_steps)):
-        if type(number) is not int or number < 1:
-            raise InputError(f"given {what}={number!r}, needed a positive integer")
+    for what, number, least in (("steps", steps, 1), ("adam_steps", adam_steps, 0), ("halvings", halvings, 0)):
+        if type(number) is not int or number < least:
+            raise InputError(f"given {what}={number!r}, needed an integer of at least {least}")
     for what, size in (("eta", eta), ("adam_eta", adam_eta)):
         if not size > 0 or Fraction(float(size)) != size:
             raise InputError(f"given {what}={size}, needed a positive floating-point number such as Fraction(1, 64)")
@@ -609,25 +611,26 @@ def il2_completion(
     history: list[Progress] = []
     drifts: list[Drift] = []
     increases, trained = 0, start
-    for halvings in range(3):
-        run = _Descent(layout, data.values, mask, float(eta) / 2**halvings)
+    for halving in range(halvings + 1):
+        run = _Descent(layout, data.values, mask, float(eta) / 2**halving)
         theta, before = start, np.inf
-        for step in range(steps * 2**halvings):
-            if halvings == 0 and step % max(1, steps // 20) == 0:
+        for step in range(steps * 2**halving):
+            if halving == 0 and step % max(1, steps // 20) == 0:
                 history.append(progress(step, theta))
             with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges ends in the line below
                 theta, loss = run.step(theta)
             if not np.isfinite(loss):
                 raise InputError(f"the loss is {loss} after {step} steps: training diverges, choose an eta below {eta}")
-            if halvings == 0:
+            if halving == 0:
                 increases += int(not loss < before)
                 before = loss
-        if halvings == 0:
+        if halving == 0:
             trained = theta
             history.append(progress(steps, theta))
         drifts.append(run.drift(start, theta))
     adam = tuple(
-        _adam(layout, data.values, mask, start, eta=float(adam_eta) / 2**k, steps=adam_steps * 2**k) for k in range(3)
+        _adam(layout, data.values, mask, start, eta=float(adam_eta) / 2**k, steps=adam_steps * 2**k)
+        for k in range(halvings + 1 if adam_steps else 0)
     )
     blocks = layout.blocks(trained)
     matrices = tucker_matrices(model, blocks)

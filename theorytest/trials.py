@@ -62,7 +62,7 @@ def instances(statement: Statement, run: Run, *, count: int = 20) -> Outcome:
     return Outcome(found.instances, str(found.worst), found.holds, detail)
 
 
-def examples(statement: Statement, run: Run, *, count: int = 15, size: int = 5) -> Outcome:
+def examples(statement: Statement, run: Run, *, count: int = 8, size: int = 4) -> Outcome:
     """Hypothesis draws shapes, depths, scales, starts and losses; every example is a batch of exact instances."""
     from hypothesis import HealthCheck, given, settings
     from hypothesis import seed as seeded
