@@ -39,7 +39,9 @@ def show(lines: Iterable[report.Line]) -> None:
     """Print styled lines; click drops the styles where standard output is no terminal."""
     colour = False if os.environ.get("NO_COLOR") else None
     for line in lines:
-        click.echo("".join(click.style(text, **COLOURS[style]) for text, style in line).rstrip(), color=colour)
+        click.echo(
+            "".join(click.style(text, **COLOURS[style]) if style else text for text, style in line), color=colour
+        )
 
 
 def width() -> int:
@@ -105,15 +107,16 @@ def progress() -> Iterator[Callable[[int, int, str], None] | None]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
     columns = (
         TextColumn("checking"),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("[dim]{task.description}", markup=True),
+        TextColumn("[dim]{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task("loading proof files", total=None)
 
         def step(done: int, total: int, label: str) -> None:

@@ -69,8 +69,16 @@ def table(record: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Line]:
             padded = [
                 p.rjust(w) if n == TIME else p.ljust(w) for n, (p, w) in enumerate(zip(pieces, widths, strict=True))
             ]
-            lines.append(tuple((text + "  ", style) for text, style in zip(padded, styles, strict=True)))
+            lines.append(_trimmed((text + "  ", style) for text, style in zip(padded, styles, strict=True)))
     return lines
+
+
+def _trimmed(pieces: Iterable[tuple[str, str]]) -> Line:
+    """Without trailing spaces, and without styles on spaces."""
+    kept = [(text, style if text.strip() else "") for text, style in pieces]
+    while kept and not kept[-1][0].strip():
+        kept.pop()
+    return (*kept[:-1], (kept[-1][0].rstrip(), kept[-1][1])) if kept else ()
 
 
 def _row(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
