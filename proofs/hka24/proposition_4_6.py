@@ -8,10 +8,17 @@ over the modes.
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
+from math import prod
+from random import Random
 
-from theorytest import Array, Instance, SliceTruncation, Source, Statement, control, proof
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from theorytest import Array, Instance, Outcome, SliceTruncation, Source, Statement, control, proof, sampled, swept
 from theorytest.kernel.rules import OneMode, Square, Use
 from theorytest.kernel.terms import constant
+from theorytest.kernel.truncation import certify
 
 proposition = Statement(
     id="HKA24-Prop4.6(Eq4)",
@@ -65,6 +72,78 @@ def truncation_of(derive, claim):
 @proof(proposition)
 def by_removing_small_slices(derive):
     truncation_of(derive, proposition.claim)
+
+
+@sampled(proposition)
+def random_instances(run):
+    """Hypothesis draws orders, shapes, decay of the slices and eps; the kernel verifies the claim at every exact
+    instance."""
+    count, kept, full = [0], [0], [0]
+
+    @seed(run.seed)
+    @settings(
+        max_examples=400 if run.profile == "full" else 60,
+        deadline=None,
+        database=None,
+        suppress_health_check=[*HealthCheck],
+    )
+    @given(
+        st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=3),
+        st.integers(0, 2**32 - 1),
+        st.fractions(Fraction(1, 50), 3, max_denominator=50),
+    )
+    def close_enough(shape, number, relative):
+        draw = Random(number)
+        slices = tuple(rows for rows, _ in shape)
+        scales = [[Fraction(1, draw.choice((1, 1, 10, 1000))) for _ in range(rows)] for rows in slices]
+        entries = tuple(
+            Fraction(draw.randint(-8, 8), 4) * prod(scales[n][r] for n, r in enumerate(index))
+            for index in product(*map(range, slices))
+        )
+        letters = [("G", Array(slices, entries))]
+        for n, (rows, columns) in enumerate(shape, 1):
+            factor = [Fraction(draw.randint(-4, 4), 2) for _ in range(rows * columns)]
+            factor[0] += 3  # never the zero matrix
+            letters.append((f"V[{n}]", Array((rows, columns), tuple(factor))))
+        found = certify(proposition.claim, Instance(letters=tuple(letters), variables=(("ε", relative),)), 128)
+        count[0] += 1
+        kept[0] += sum(found.ranks)
+        full[0] += sum(slices)
+
+    close_enough()
+    return Outcome(count[0], "0", True, f"{full[0] - kept[0]} of {full[0]} slices dropped, every bound met exactly")
+
+
+@swept(proposition)
+def batched(run):
+    """Random cores of decaying slices and factors in float64: distance over eps, as a multiple of what rounding
+    explains."""
+    import torch
+
+    torch.manual_seed(run.seed)
+    many, shape, options = 4096, (4, 3, 5), {"dtype": torch.float64, "device": run.device}
+    worst, dropped, bound = 0.0, 0, 0.0
+    for decay in (0.0, 1.0, 3.0):
+        core = torch.randn(many, *shape, **options)
+        for mode, size in enumerate(shape):
+            weights = torch.exp(-decay * torch.arange(size, **options))
+            core = core * weights.reshape([-1 if m == mode else 1 for m in range(3)])
+        factors = [torch.randn(many, size, size, **options) for size in shape]
+        norms = torch.stack([torch.linalg.matrix_norm(f, ord=2) for f in factors]).prod(0)
+        epsilon = 0.3 * core.flatten(1).norm(dim=1) * norms
+        keep = torch.ones_like(core)
+        for mode, size in enumerate(shape):
+            square = core.square().sum([m + 1 for m in range(3) if m != mode])
+            above = square > (epsilon**2 / (size * 3 * norms**2))[:, None]
+            dropped += int((~above).sum())
+            keep = keep * above.to(core.dtype).reshape([many, *[-1 if m == mode else 1 for m in range(3)]])
+        image = torch.einsum("bijk,bil,bjm,bkn->blmn", core * (1 - keep), *factors)
+        # Every entry of the image is a sum of prod(shape) products of four numbers; norms are sums of squares.
+        flops = 8 * prod(shape)
+        bound = flops * 2.0**-53
+        worst = max(worst, float((image.flatten(1).norm(dim=1) / epsilon).max()))
+    detail = f"largest distance / eps {worst:.3f}; {dropped} slices dropped"
+    return Outcome(3 * many, f"{max(0.0, worst - 1) / bound:.3g}", worst <= 1 + bound, detail)
 
 
 def variant(**changes):

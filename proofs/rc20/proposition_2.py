@@ -15,13 +15,16 @@ from theorytest import (
     Instance,
     Limit,
     Monotone,
+    Outcome,
     Range,
     Source,
     Statement,
     Witness,
     control,
+    integrated,
     proof,
 )
+from theorytest.kernel.ball import ball, evaluate, precision
 from theorytest.kernel.scalar import Exp, Ln, Number, Power, Scalar, derivative, scalar, sqrt, substitute
 
 from .singular_values import (
@@ -228,6 +231,37 @@ def exact_infimal_rank(derive):
     """The exact infimal rank."""
     on = EffectiveRank(derive)
     on.real.outright(on.infimal())
+
+
+@integrated(proposition)
+def along_the_solutions(run):
+    """Effective rank and distance from mpmath's singular values at 50 digits, at growing |w11|: decreasing, within
+    the range."""
+    from mpmath import MPContext
+
+    context = MPContext()
+    context.dps, steps = 60, 60
+    last, worst = None, 0
+    for k in range(steps):
+        w11 = context.mpf(0) if not k else context.mpf(10) ** (context.mpf(k) / 6 - 4)
+        one, two = context.svd_r(context.matrix([[w11, 1], [1, 0]]), compute_uv=False)
+        rho = [value / (one + two) for value in (one, two)]
+        rank = context.exp(-sum(r * context.log(r) for r in rho))
+        with precision(300):
+            exact = context.mpf(ball(evaluate(erank, {"w": exact_value(w11)})).mid().str(70, radius=False))
+        worst = max(worst, abs(rank - exact))
+        if not 1 < rank <= 2 or (last and not (rank < last[0] and two < last[1])):
+            return Outcome(k + 1, str(worst), False, f"at w11 = {w11}: effective rank {rank}, sigma_2 {two}", 50)
+        last = rank, two
+    agree = worst < context.mpf(10) ** -50
+    detail = f"effective rank down to {context.nstr(last[0], 8)}, distance to {context.nstr(last[1], 3)}"
+    return Outcome(steps, context.nstr(worst, 3), bool(agree), detail, 50)
+
+
+def exact_value(number):
+    """An mpmath number as the rational that it is."""
+    mantissa, exponent = number.man_exp
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 @control(proposition, breaks="1 is not attained", contrary=exact_range)

@@ -7,6 +7,7 @@ sigma_2 falls from 1 to 0, with product 1.
 """
 
 from fractions import Fraction
+from random import Random
 
 from theorytest import (
     All,
@@ -16,14 +17,19 @@ from theorytest import (
     Instance,
     Limit,
     Monotone,
+    Outcome,
     Range,
     SingularValues,
     Source,
     Statement,
     Witness,
     control,
+    evidence,
+    integrated,
     proof,
 )
+from theorytest.derive.singular_values import singular_values
+from theorytest.kernel.ball import ball, evaluate, precision
 from theorytest.kernel.scalar import Number, Scalar, Variable, absolute, derivative, scalar, sqrt, substitute
 
 SOURCE = Source("RC20", "Proposition 2, proof")
@@ -93,6 +99,46 @@ def by_the_characteristic_polynomial(derive):
     total = real.outright(real.equal("sum", first + second, plus, p, m))
     difference = real.outright(real.equal("difference", first - second, minus, p, m))
     derive.both(values, total, difference)
+
+
+@evidence(general, arithmetic="sympy")
+def derived_by_sympy(run):
+    """sympy derives the values from the characteristic polynomial of W^T W; at random rational matrices their balls
+    agree with the formulas above."""
+    derived = singular_values()
+    draw, bits, widest = Random(run.seed), 400, 0
+    for _ in range(50):
+        point = {entry.name: Fraction(draw.randint(-99, 99), draw.randint(1, 9)) for entry in entries}
+        with precision(bits):
+            for ours, theirs in zip((first, second), derived.values, strict=True):
+                gap = ball(evaluate(ours, point)) - ball(evaluate(theirs, point))
+                if not gap.contains(0):
+                    return Outcome(50, str(gap), False, f"they differ at {point}")
+                widest = max(widest, float(gap.rad()))
+    # Near a double singular value the square root of a difference loses half of the bits, and no more.
+    return Outcome(50, f"{widest:.1g}", widest < 2.0 ** (-bits // 2 + 40), "values agree; widest ball as given")
+
+
+@integrated(general)
+def by_mpmath(run):
+    """mpmath's singular value decomposition at two precisions, whose difference estimates its error."""
+    from mpmath import MPContext
+
+    draw, worst, digits = Random(run.seed), 0, 50
+    low, high = MPContext(), MPContext()
+    low.dps, high.dps = digits + 10, digits + 40
+    for _ in range(50):
+        point = {entry.name: Fraction(draw.randint(-99, 99), draw.randint(1, 9)) for entry in entries}
+        found = []
+        for context in (low, high):
+            numbers = [context.mpf(x.numerator) / x.denominator for x in point.values()]
+            found.append(context.svd_r(context.matrix([numbers[:2], numbers[2:]]), compute_uv=False))
+        with precision(4 * (digits + 40)):
+            for k, ours in enumerate((first, second)):
+                exact = high.mpf(ball(evaluate(ours, point)).mid().str(digits + 40, radius=False))
+                unit = high.mpf(10) ** -(digits + 5) * abs(found[1][0])
+                worst = max(worst, abs(found[1][k] - exact) / (abs(found[0][k] - found[1][k]) + unit))
+    return Outcome(50, high.nstr(worst, 3), worst <= 1, "formula against the decomposition", digits)
 
 
 @control(general, breaks="absolute value of the determinant")
