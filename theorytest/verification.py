@@ -290,7 +290,8 @@ class Checker:
     # -- controls --------------------------------------------------------------------------------------------------
 
     def control(self, entry: loader.Entry, control: Control) -> record.Fragment:
-        """Try to refute a control: by the author's witness, by the contrary's derivation, or by search."""
+        """Try to refute a control: by the author's witness, by the contrary's derivation, or by search; or prove it, where
+        the author says that it survives."""
         from theorytest.kernel.statement import Certificate
 
         start = time.perf_counter()
@@ -304,6 +305,9 @@ class Checker:
             elif control.contrary is not None:
                 offered = self._derive(statement, control.contrary, "contradiction")
                 found = offered, self._decide(statement, offered)
+            elif control.survives is not None:
+                offered = self._derive(statement, control.survives, "derivation")
+                found = offered, self._decide(statement, offered)
             else:
                 found, reason = self._search(statement)
         except LeftOutError as error:
@@ -313,6 +317,8 @@ class Checker:
         outcome = "UNDECIDED"
         if found is not None and found[1].status == "REFUTED":
             outcome = "REFUTED"
+        elif found is not None and found[1].status == "PROVED":
+            outcome, reason = "finding", "it survives: proved"
         elif found is not None:
             reason, found = found[1].reason, None
         elif control.witness is None and control.contrary is None and reason.startswith(_SURVIVED):

@@ -177,6 +177,8 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
     recorded = entry[field]
     if recorded not in STATUSES and (own or recorded != FINDING):
         problems.append(f"the record says {recorded!r}, which is no status")
+    if recorded == FINDING and found == PROVED:  # a control that survives, with a proof
+        recorded = PROVED
     if not problems and recorded != found and (found is not None or recorded in (PROVED, CERTIFIED, REFUTED)):
         problems.append(f"the record says {recorded}, the certificates give {found}")
     return problems
