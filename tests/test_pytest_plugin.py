@@ -161,3 +161,17 @@ def test_a_run_without_proofs_writes_nothing(tmp_path: Path, shell):
     done = shell.pytest("-q", cwd=tmp_path)
     assert done.returncode == 0 and "theorytest" not in done.stdout
     assert not (tmp_path / ".theorytest").exists()
+
+
+def test_evidence_in_another_file_is_one_item(project: Path, shell):
+    (project / "proofs" / "elsewhere.py").write_text(
+        "from theorytest import Outcome, swept\nfrom .lemma import law\n\n"
+        '@swept(law)\ndef in_another_file(run):\n    return Outcome(2, "0", True)\n'
+    )
+    done = shell.pytest("-q", "-n", 2, "proofs", cwd=project)
+    assert done.returncode == 0 and "7 passed" in done.stdout, done.stdout
+    done = shell.pytest("--collect-only", "-q", "proofs/elsewhere.py", cwd=project)
+    assert [n for n in names(done.stdout) if n.startswith("proofs")] == ["proofs/elsewhere.py::T-1/in_another_file"]
+    shell.command("verify", cwd=project)
+    first, second = (record.read(project / ".theorytest" / f"000{k}.json") for k in (1, 2))
+    assert record.dumps(record.deterministic(first)) == record.dumps(record.deterministic(second))

@@ -181,7 +181,7 @@ def test_a_wrong_witness_is_not_replaced_by_a_search(run, shell):
     assert "control T-1/unequal_speeds is UNDECIDED, expected REFUTED: certificate rejected" in problem
 
 
-def test_controls_by_search_and_by_the_contrary(run, shell):
+def test_a_control_by_search(run, shell):
     text = (
         shell.HEAD
         + '''
@@ -368,3 +368,106 @@ def test_a_worker_that_dies_is_one_line(run, shell):
 def test_what_an_author_prints_does_not_disturb_workers(run, shell):
     text = shell.GOOD + '\n@swept(law)\ndef talks(run):\n    print("[1, 2]")\n    return Outcome(1, "0", True)\n'
     assert run(text, workers=2).ok
+
+
+# -- other certificates ------------------------------------------------------------------------------------------------
+
+CONTRARY = """
+law = state("T-1", Conserved(uu - vv, flow))
+
+@proof(law)
+def easy(derive):
+    derive.conserved(uu - vv, flow)
+
+def same(derive):
+    derive.equal("a term is itself", uu, uu)
+
+@control(law, breaks="claim", contrary=same)
+def less_than_itself():
+    return Inequality(uu, "<", uu)
+
+from theorytest.authoring import Proof
+false = state("T-2", Inequality(uu, "<", uu), expected="REFUTED")
+contrary = Proof(false, same, contrary=True)
+"""
+
+
+def test_the_contrary_by_derivation(run, shell):
+    result = run(shell.HEAD + CONTRARY)
+    assert result.ok, result.problems
+    (control,) = entry(result, "T-1")["controls"]
+    assert control["certificate"]["kind"] == "contradiction"
+    assert entry(result, "T-2")["certificates"][0]["kind"] == "contradiction"
+    other = CONTRARY.replace('derive.equal("a term is itself", uu, uu)', 'derive.equal("another", vv, vv)')
+    result = run(shell.HEAD + other)
+    assert [p.partition(" is ")[0] for p in result.problems] == ["control T-1/less_than_itself", "T-2"]
+
+
+CERTIFIED = """
+def square(*rows):
+    return Array((len(rows), len(rows[0])), tuple(Fraction(x) for row in rows for x in row))
+
+claim = SliceTruncation()
+rank = state("T-1", claim, assumptions=(), scope="all sizes", expected="CERTIFIED", expected_reason="on instances")
+
+@certified(rank)
+def diagonal(run):
+    core, unit = square((4, 0), (0, Fraction(1, 100))), square((1, 0), (0, 1))
+    letters = (("G", core), ("V[1]", unit), ("V[2]", unit))
+    return tuple(Instance(letters=letters, variables=(("ε", Fraction(k, 10)),)) for k in (1, 2, run.seed + 3))
+"""
+
+
+def test_certified_on_instances(run, shell):
+    result = run(shell.HEAD + CERTIFIED)
+    assert result.ok, result.problems
+    (certificate,) = entry(result, "T-1")["certificates"]
+    assert (certificate["kind"], entry(result, "T-1")["scope"]) == ("instances", "3 instances")
+    broken = CERTIFIED.replace('("V[2]", unit)', '("V[2]", square((0, 0), (0, 0)))')
+    (problem,) = run(shell.HEAD + broken).problems
+    assert problem.startswith("T-1 is UNDECIDED, expected CERTIFIED: certificate rejected")
+
+
+def test_a_proof_and_instances_together(run, shell, tmp_path: Path):
+    """What is proved and also certified is PROVED; the record keeps both certificates, and both are checked again."""
+    from theorytest.kernel.check import recheck
+
+    text = shell.HEAD + CERTIFIED.replace('expected="CERTIFIED", expected_reason="on instances"', "")
+    source = Path(loader.__file__).parents[1] / "proofs" / "hka24" / "proposition_4_6.py"
+    text += "\nfrom .proposition import by_removing_small_slices as known\n"
+    text += "again = proof(rank)(known.build)\n"
+    (tmp_path / "proofs").mkdir()
+    (tmp_path / "proofs" / "proposition.py").write_text(source.read_text())
+    result = run(text)
+    law = entry(result, "T-1")
+    assert result.ok, result.problems
+    assert law["status"] == "PROVED" and [c["kind"] for c in law["certificates"]] == ["derivation", "instances"]
+    assert recheck(result.record) == []
+    law["certificates"][1]["payload"]["instances"][0]["variables"][0][1] = {"q": "7"}
+    assert any(p.startswith("T-1: ") for p in recheck(result.record))
+    (problem,) = run(text.replace('("V[2]", unit)', '("V[2]", square((0, 0), (0, 0)))')).problems
+    assert problem.startswith("T-1 is PROVED, but another of its certificates fails: certificate rejected")
+
+
+# -- evidence in another file ------------------------------------------------------------------------------------------
+
+ELSEWHERE = """
+from theorytest import Outcome, swept
+from .lemma_0 import law
+
+@swept(law)
+def in_another_file(run):
+    return Outcome(2, "0", True)
+"""
+
+
+def test_evidence_in_another_file(run, shell, tmp_path: Path):
+    result = run(shell.GOOD, ELSEWHERE)
+    assert [e["name"] for e in entry(result, "T-1")["evidence"]] == ["on_instances", "in_another_file"]
+    alone = verify(tmp_path / "proofs" / "lemma_1.py")
+    assert alone.ok, alone.problems
+    (law,) = alone.record["statements"]
+    assert (law["label"], law["reason"]) == ("T-1", record.NOT_SELECTED)
+    assert [e["name"] for e in law["evidence"]] == ["in_another_file"]
+    without = verify(tmp_path / "proofs" / "lemma_0.py")
+    assert [e["name"] for e in entry(without, "T-1")["evidence"]] == ["on_instances"]

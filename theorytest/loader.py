@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
+from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -37,12 +38,17 @@ _CITES = re.compile(r"\bcite\(\s*[\"']([^\"'\n]+)[\"']")
 
 @dataclass
 class Entry:
-    """A statement with everything that its files say about it."""
+    """A statement with everything that files say about it.
+
+    file: relative to the folder of the project; order: number of the file, line; selected: whether the statement's file
+    was asked for; asked: labels of the controls and the evidence whose files were asked for.
+    """
 
     statement: Statement
     file: str
     order: tuple[int, int]
     selected: bool = True
+    asked: set[str] = field(default_factory=set)
     proofs: list[Proof] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
     certified: list[Certified] = field(default_factory=list)
@@ -134,6 +140,11 @@ def _natural(path: Path) -> tuple[tuple[tuple[int, int | str], ...], ...]:
     """Sorts lemma_2 before lemma_10."""
     pieces = [re.split(r"(\d+)", part) for part in path.parts]
     return tuple(tuple((0, int(p)) if p.isdigit() else (1, p) for p in part if p) for part in pieces)
+
+
+def in_order(files: Iterable[Path]) -> list[Path]:
+    """Files in natural order."""
+    return sorted(files, key=_natural)
 
 
 def find(paths: Sequence[Path | str]) -> tuple[Path, ...]:
@@ -305,79 +316,105 @@ def load_files(files: Sequence[Path]) -> Library:
     resolved = tuple(dict.fromkeys(Path(f).resolve() for f in files))
     modules = {file: import_file(file) for file in resolved}
     library = Library({}, resolved)
-    _read(library, modules, selected=True)
-    cited = {label for file in resolved for label in _CITES.findall(file.read_text(encoding="utf-8"))}
-    others: dict[Path, ModuleType] = {}
+    tied = _read(library, modules, selected=True)
+    others = _imported(modules)
+    cited = {label for file in (*resolved, *others) for label in _CITES.findall(file.read_text(encoding="utf-8"))}
     if not cited <= set(library.entries):
         for root in dict.fromkeys(map(root_of, resolved)):
             near = [p.resolve() for p in sorted(root.rglob("*.py"), key=_natural) if p.name not in SKIPPED]
-            near = [p for p in near if not _hidden(p.relative_to(root)) and p not in modules]
+            near = [p for p in near if not _hidden(p.relative_to(root)) and p not in modules and p not in others]
             others |= {p: import_file(p) for p in near if imports_theorytest(p) and states_something(p)}
-    for name, module in list(sys.modules.items()):  # what the files import from each other
-        path = getattr(module, "__file__", None)
-        if name.startswith(PREFIX) and path and Path(path) not in modules and _within(Path(path), modules):
-            others.setdefault(Path(path), module)
-    _read(library, dict(sorted(others.items(), key=lambda item: _natural(item[0]))), selected=False)
+            others |= {p: m for p, m in _imported(others).items() if p not in modules}
+    tied += _read(library, dict(sorted(others.items(), key=lambda item: _natural(item[0]))), selected=False)
+    for file, line, item, selected in tied:
+        _tie(library, item, file, line, selected)
+    _refuse_duplicates(library)
     return library
 
 
-def _within(path: Path, modules: Iterable[Path]) -> bool:
-    return path.exists() and root_of(path) in {root_of(file) for file in modules}
+def _imported(modules: dict[Path, ModuleType]) -> dict[Path, ModuleType]:
+    """The proof files that these import by relative imports, directly or not, and that are not among them."""
+    found: dict[Path, ModuleType] = {}
+    waiting = list(modules)
+    while waiting:
+        file = waiting.pop()
+        package = ".".join((_package(root_of(file)), *file.relative_to(root_of(file)).parent.parts))
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if not isinstance(node, ast.ImportFrom) or not node.level:
+                continue
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            for name in (base, *(f"{base}.{alias.name}" for alias in node.names)):
+                module = sys.modules.get(name)
+                path = Path(getattr(module, "__file__", None) or "")
+                if module is not None and path.suffix == ".py" and path not in modules and path not in found:
+                    found[path] = module
+                    waiting.append(path)
+    return found
 
 
-def _read(library: Library, modules: dict[Path, ModuleType], *, selected: bool) -> None:
+def _read(
+    library: Library, modules: dict[Path, ModuleType], *, selected: bool
+) -> list[tuple[Path, tuple[int, int], Any, bool]]:
+    """Add the statements of some files; what else they define is returned: file, order, the thing, selected."""
     from theorytest.authoring import Certified, Control, Evidence, Proof
     from theorytest.kernel.statement import Statement
 
     start = max((e.order[0] for e in library.entries.values()), default=-1) + 1
-    tied: list[tuple[Path, int, Any]] = []
+    tied: list[tuple[Path, tuple[int, int], Any, bool]] = []
     for number, (file, module) in enumerate(modules.items(), start):
         imported, lines = _imported_names(file)
         seen: set[int] = set()
         for name, value in list(vars(module).items()):
             if name.startswith("__") or name in imported:
                 continue
+            order = number, lines.get(name, 0)
             for item in _flat(value):
                 if id(item) in seen or not isinstance(item, (Statement, Proof, Control, Certified, Evidence)):
                     continue
                 seen.add(id(item))
                 if isinstance(item, Statement):
-                    _add(library, item, file, (number, lines.get(name, 0)), selected)
+                    _add(library, item, file, order, selected)
                 else:
-                    tied.append((file, lines.get(name, 0), item))
-    numbers = {file: number for number, file in enumerate(modules, start)}
-    for file, line, item in tied:
-        statement = item.parent if isinstance(item, Control) else item.statement
-        entry = library.entries.get(statement.label)
-        if entry is None:
-            entry = _add(library, statement, file, (numbers[file], line), selected)
-        elif entry.statement is not statement and entry.statement != statement:
-            raise InputError(
-                f"{_short(file)}:{line}: this is about a {statement.label} that differs from the one in {entry.file}; "
-                "give the changed statement a label of its own"
-            )
-        elif not selected and entry.selected:
-            continue
-        if isinstance(item, Control):
-            entry.controls.append(item)
-        elif isinstance(item, Proof):
-            entry.proofs.append(item)
-        elif isinstance(item, Certified):
-            entry.certified.append(item)
-        else:
-            entry.evidence.append(item)
-    _refuse_duplicates(library)
+                    tied.append((file, order, item, selected))
+    return tied
+
+
+def _tie(library: Library, item: Any, file: Path, order: tuple[int, int], selected: bool) -> None:
+    """Give a proof, control, certificate or piece of evidence to its statement."""
+    from theorytest.authoring import Certified, Control, Proof
+
+    statement = item.parent if isinstance(item, Control) else item.statement
+    entry = library.entries.get(statement.label)
+    if entry is None:
+        entry = _add(library, statement, file, order, selected)
+    elif entry.statement is not statement and entry.statement != statement:
+        raise InputError(
+            f"{_short(file)}:{order[1]}: this is about a {statement.label} that differs from the one in {entry.file}; "
+            "give the changed statement a label of its own"
+        )
+    if isinstance(item, Proof):
+        entry.proofs.append(item)
+    elif isinstance(item, Certified):
+        entry.certified.append(item)
+    elif isinstance(item, Control):
+        entry.controls.append(item)
+        entry.asked |= {item.statement.label} if selected else set()
+    else:
+        entry.evidence.append(item)
+        entry.asked |= {f"{statement.label}/{item.name}"} if selected else set()
 
 
 def _add(library: Library, statement: Statement, file: Path, order: tuple[int, int], selected: bool) -> Entry:
     held = library.entries.get(statement.label)
     if held is not None:
-        if held.statement is statement or (held.statement == statement and held.file != _short(file)):
+        if held.statement is statement or (
+            held.statement == statement and held.file != file.relative_to(root_of(file).parent).as_posix()
+        ):
             return held  # imported by `from .other import *`, or by another file
         raise InputError(
             f"{_short(file)}:{order[1]}: the label {statement.label!r} is taken by {held.file}; labels must differ"
         )
-    entry = Entry(statement, _short(file), order, selected)
+    entry = Entry(statement, file.relative_to(root_of(file).parent).as_posix(), order, selected)
     library.entries[statement.label] = entry
     return entry
 

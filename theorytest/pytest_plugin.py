@@ -169,7 +169,7 @@ class Check(pytest.Item):
 def _checker(session: pytest.Session) -> Any:
     """One checker for all proof files of the session; what is not selected is proved only where it is cited."""
     from theorytest.authoring import Run
-    from theorytest.loader import load_files
+    from theorytest.loader import in_order, load_files
     from theorytest.verification import Checker
 
     state = session.config.stash.get(STATE, None)
@@ -177,7 +177,7 @@ def _checker(session: pytest.Session) -> Any:
         state = session.config.stash[STATE] = State()
     if state.checker is None:
         config = session.config
-        library = load_files(list(config.stash[LIBRARY]))
+        library = load_files(in_order(config.stash[LIBRARY]))
         names = {item.name for item in session.items if isinstance(item, Check)}
         for label, entry in library.entries.items():
             entry.selected = label in names

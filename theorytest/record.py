@@ -176,6 +176,8 @@ def problems(record: Mapping[str, Any]) -> list[str]:
         if entry["status"] != entry["expected"] and entry["reason"] != NOT_SELECTED and label not in missing:
             why = f": {entry['reason']}" if entry["reason"] else ""
             found.append(f"{label} is {entry['status']}, expected {entry['expected']}{why}")
+        elif entry["certificates"] and entry["reason"]:
+            found.append(f"{label} is {entry['status']}, but another of its certificates fails: {entry['reason']}")
         for control in entry["controls"]:
             if control["outcome"] != control["expected"] and control["label"] not in missing:
                 why = f": {control['reason']}" if control["reason"] else ""

@@ -74,13 +74,13 @@ def items(library: loader.Library, profile: str) -> list[Item]:
     """The checks of a library's selected statements, in order; evidence of the full profile only for a full run."""
     found: list[Item] = []
     for entry in library.entries.values():
-        if not entry.selected:
-            continue
         label = entry.statement.label
-        found.append(Item("statement", label, entry.file))
-        found += [Item("control", c.statement.label, entry.file) for c in entry.controls]
-        wanted = [e for e in entry.evidence if profile == "full" or e.profile == "quick"]
-        found += [Item("evidence", f"{label}/{e.name}", entry.file) for e in wanted]
+        if entry.selected:
+            found.append(Item("statement", label, entry.file))
+        controls = [c.statement.label for c in entry.controls]
+        wanted = [f"{label}/{e.name}" for e in entry.evidence if profile == "full" or e.profile == "quick"]
+        found += [Item("control", name, entry.file) for name in controls if name in entry.asked]
+        found += [Item("evidence", name, entry.file) for name in wanted if name in entry.asked]
     return found
 
 
@@ -290,8 +290,8 @@ class Checker:
     # -- controls --------------------------------------------------------------------------------------------------
 
     def control(self, entry: loader.Entry, control: Control) -> record.Fragment:
-        """Try to refute a control: by the author's witness, by the contrary's derivation, or by search; or prove it, where
-        the author says that it survives."""
+        """Try to refute a control: by the author's witness, by the contrary's derivation, or by search; or prove it,
+        where the author says that it survives."""
         from theorytest.kernel.statement import Certificate
 
         start = time.perf_counter()
