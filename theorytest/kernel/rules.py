@@ -278,7 +278,7 @@ def change(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...])
 
 
 def _only_named(quantity: Term, flow: Flow) -> None:
-    still = set(quantity.tensors()) - set(flow.parameterization.letters(flow.focus)) - {DELTA}
+    still = set(quantity.tensors()) - set(flow.parameterization.letters(flow.focus))
     if still:
         raise KernelError(f"{sorted(still)} are not named blocks, so that their motion is not known")
 

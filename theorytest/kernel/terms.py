@@ -150,10 +150,12 @@ class Term:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors that occur, by name; the same name with two shapes is an error."""
+        """All tensors that occur but Kronecker deltas, by name; the same name with two shapes is an error."""
         found: dict[str, Tensor] = {}
         for monomial in self.monomials:
             for factor in monomial.factors:
+                if factor.tensor.name == DELTA:
+                    continue  # of any size
                 if found.setdefault(factor.tensor.name, factor.tensor) != factor.tensor:
                     raise KernelError(f"two tensors are named {factor.tensor.name}")
         return found
@@ -191,7 +193,7 @@ class Term:
     def along(self, flow: Mapping[str, tuple[Indices, Term]]) -> Term:
         """The derivative when each tensor named in ``flow`` moves with the given velocity (product rule); the others
         must not occur."""
-        still = set(self.tensors()) - set(flow) - {DELTA}
+        still = set(self.tensors()) - set(flow)
         if still:
             raise KernelError(f"no velocity is known for {sorted(still)}")
         total = Term(self.free, ())
