@@ -106,6 +106,39 @@ def test_the_seed_reaches_evidence(run, shell):
     assert entry(run(shell.GOOD, seed=5), "T-1")["evidence"][0]["numbers"]["seed"] == 5
 
 
+DRAWS = """
+@sampled(law)
+def drawn(run):
+    from hypothesis import given, seed, settings, strategies
+    found = []
+
+    @seed(run.seed)
+    @settings(max_examples=200, database=None, deadline=None)
+    @given(strategies.integers(0, 2**64))
+    def draw(number):
+        found.append(number)
+
+    draw()
+    return Outcome(len(found), "0", True, str(sum(found)))
+"""
+
+
+def test_hypothesis_draws_by_the_seed_alone(run, shell, tmp_path: Path, monkeypatch):
+    def drawn(result):
+        return next(e["detail"] for e in entry(result, "T-1")["evidence"] if e["name"] == "drawn")
+
+    first = drawn(run(shell.GOOD + DRAWS))
+    assert first
+    # Hypothesis reads the constants of modules of the user's that are imported in the meantime
+    numbers = ", ".join(str(7919**k % 2**61) for k in range(3, 400))
+    (tmp_path / "local_numbers.py").write_text(f"numbers = ({numbers})\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    __import__("local_numbers")
+    assert drawn(verify()) == first
+    assert drawn(verify(workers=2)) == first
+    assert drawn(verify(seed=1)) != first
+
+
 # -- differences from what is expected ---------------------------------------------------------------------------------
 
 

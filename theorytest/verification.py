@@ -373,7 +373,7 @@ class Checker:
         blank: dict[str, Any] = {"instances": 0, "worst": "", "holds": None, "detail": "", "digits": None}
         blank |= {"numbers": {}, "series": {}}
         try:
-            with _steps_named(piece.name):
+            with _steps_named(piece.name), _draws_by_seed_alone():
                 outcome = piece.run(self.run)
             made = {
                 "instances": outcome.instances,
@@ -437,6 +437,30 @@ def _steps_named(name: str) -> Iterator[None]:
             raise LeftOutError(extra) from error
         place = f"{name} ({loader.where(error)})"
         raise StepError(f"{place}: {loader.what(error)}", place) from error
+
+
+@contextmanager
+def _draws_by_seed_alone() -> Iterator[None]:
+    """Let a seed alone determine what Hypothesis draws.
+
+    Hypothesis mixes in constants that it reads in the source of the user's modules imported so far, so that what it
+    draws depends on what was checked before in the same process, whatever the seed. While evidence runs there are none.
+    """
+    try:
+        from hypothesis.internal.conjecture import providers
+
+        usual, cache = providers._get_local_constants, providers.CONSTANTS_CACHE.cache
+        empty = type(usual())()
+    except (ImportError, AttributeError):  # another version, which may not do so
+        yield
+        return
+    providers._get_local_constants = lambda: empty
+    cache.clear()
+    try:
+        yield
+    finally:
+        providers._get_local_constants = usual
+        cache.clear()
 
 
 def describe(statement: Statement, *, brief: bool = False) -> dict[str, Any]:
