@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from theorytest.kernel import analysis
+from theorytest.kernel import order as _order  # noqa: F401  (registers its rules)
 from theorytest.kernel.claim import All, Claim
 from theorytest.kernel.encoding import decode, digest, validate
 from theorytest.kernel.errors import KernelError
