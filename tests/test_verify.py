@@ -363,6 +363,33 @@ def test_files_import_from_each_other_and_take_no_names(run, shell):
     assert new and all(name.startswith(loader.PREFIX) for name in new)
 
 
+def test_a_whole_project_is_searched_with_care(run, shell, tmp_path: Path):
+    for place in (".venv/lib", "venv", "a/site-packages/x", "node_modules", ".hidden", "__pycache__"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "broken.py").write_text("import theorytest\nraise SystemExit\n")
+    (tmp_path / "venv" / "pyvenv.cfg").write_text("")
+    (tmp_path / "test_own.py").write_text("import theorytest\nraise SystemExit\n")
+    (tmp_path / "conftest.py").write_text("import theorytest\nraise SystemExit\n")
+    result = run(shell.GOOD, paths=".")
+    assert result.ok and len(result.record["statements"]) == 3
+
+
+def test_a_file_outside_any_project(shell, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "alone.py").write_text(shell.GOOD)
+    result = verify("alone.py")
+    assert result.ok and result.record["statements"][0]["file"].endswith("alone.py")
+
+
+def test_natural_order_and_paths_once(run, shell, tmp_path: Path):
+    for number in (10, 2):
+        text = shell.GOOD.replace('"T-', f'"T{number}-').replace("T-1", f"T{number}-1")
+        shell.project(tmp_path, text, f"lemma_{number}.py")
+    monkey = verify([tmp_path / "proofs", tmp_path / "proofs" / "lemma_2.py"], folder=tmp_path / ".theorytest")
+    labels = [e["label"] for e in monkey.record["statements"]]
+    assert labels == ["T2-1", "T2-3", "T2-4/printed", "T10-1", "T10-3", "T10-4/printed"]
+
+
 def test_an_edited_file_is_read_again(run, shell):
     assert entry(run(shell.GOOD), "T-1")["title"] == "T-1"
     changed = shell.GOOD.replace('"T-1", Conserved(uu - vv, flow)', '"T-1", Conserved(uu - vv, flow), title="changed"')

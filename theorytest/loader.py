@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import os
 import re
 import sys
 import traceback
@@ -156,8 +157,7 @@ def find(paths: Sequence[Path | str]) -> tuple[Path, ...]:
     for given in paths:
         path = Path(given)
         if path.is_dir():
-            inside = [p for p in path.rglob("*.py") if p.name not in SKIPPED and not _hidden(p.relative_to(path))]
-            files = [p for p in sorted(inside, key=_natural) if imports_theorytest(p)]
+            files = _inside(path)
             if not files:
                 raise InputError(f"no file in {given} imports theorytest; a proof file or a folder of them is needed")
         elif not path.exists():
@@ -172,8 +172,24 @@ def find(paths: Sequence[Path | str]) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _hidden(path: Path) -> bool:
-    return any(part.startswith((".", "__pycache__")) for part in path.parts)
+def _inside(folder: Path) -> list[Path]:
+    """The proof files below a folder: not those of hidden folders, environments and theorytest itself; a file that is
+    named like a test counts where it states something."""
+    found: list[Path] = []
+    for base, folders, names in os.walk(folder):
+        here = Path(base)
+        folders[:] = [name for name in folders if not _foreign(here / name)]
+        for path in (here / name for name in names if name.endswith(".py") and name not in SKIPPED):
+            test = path.name.startswith("test_") or path.stem.endswith("_test")
+            if imports_theorytest(path) and (not test or states_something(path)):
+                found.append(path)
+    return in_order(found)
+
+
+def _foreign(folder: Path) -> bool:
+    if folder.name.startswith(".") or folder.name in ("__pycache__", "site-packages", "node_modules"):
+        return True
+    return (folder / "pyvenv.cfg").exists() or folder.resolve() == Path(__file__).parent
 
 
 def _near(path: Path) -> str:
@@ -321,9 +337,8 @@ def load_files(files: Sequence[Path]) -> Library:
     cited = {label for file in (*resolved, *others) for label in _CITES.findall(file.read_text(encoding="utf-8"))}
     if not cited <= set(library.entries):
         for root in dict.fromkeys(map(root_of, resolved)):
-            near = [p.resolve() for p in sorted(root.rglob("*.py"), key=_natural) if p.name not in SKIPPED]
-            near = [p for p in near if not _hidden(p.relative_to(root)) and p not in modules and p not in others]
-            others |= {p: import_file(p) for p in near if imports_theorytest(p) and states_something(p)}
+            near = [p for p in map(Path.resolve, _inside(root)) if p not in modules and p not in others]
+            others |= {p: import_file(p) for p in near if states_something(p)}
             others |= {p: m for p, m in _imported(others).items() if p not in modules}
     tied += _read(library, dict(sorted(others.items(), key=lambda item: _natural(item[0]))), selected=False)
     for file, line, item, selected in tied:
