@@ -9,7 +9,7 @@ from theorytest.kernel import order
 from theorytest.kernel.claim import All, Claim, Identity, Inequality, Where
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.rules import RULES, Context
-from theorytest.kernel.scalar import Variable, scalar, sqrt
+from theorytest.kernel.scalar import Exp, Variable, scalar, sqrt
 from theorytest.kernel.statement import Statement
 
 x, y, z = Variable("x"), Variable("y"), Variable("z")
@@ -29,10 +29,12 @@ def below(lhs: Any, rhs: Any) -> Inequality:
 
 
 def test_the_module_registers_its_rules() -> None:
-    assert {RULES[name] for name in ("part", "antisymmetry", "dichotomy")} == {
+    registered = {"part", "antisymmetry", "dichotomy", "exp-increasing"}
+    assert {RULES[name] for name in registered} == {
         order.part,
         order.antisymmetry,
         order.dichotomy,
+        order.exp_increasing,
     }
 
 
@@ -89,3 +91,11 @@ def test_dichotomy_refuses() -> None:
         apply("dichotomy", claim, Where((), at_most(0, x)), data=(at_most(x, y),))
     with pytest.raises(KernelError, match="of one claim"):
         apply("dichotomy", claim, claim, data=(below(x, y),))
+
+
+@pytest.mark.parametrize("relation", [at_most, below])
+def test_exp_increasing(relation: Any) -> None:
+    kept = below(0, z)
+    assert apply("exp-increasing", Where((kept,), relation(x, y))) == Where((kept,), relation(Exp(x), Exp(y)))
+    with pytest.raises(KernelError, match="must be Inequality"):
+        apply("exp-increasing", Where((), Identity(x, y)))

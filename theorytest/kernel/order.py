@@ -1,4 +1,4 @@
-"""Two rules about the order of the real numbers, and one that takes a claim out of several.
+"""Rules about the order of the real numbers, and one that takes a claim out of several.
 
 Like those of `theorytest.kernel.analysis`, the rules about formulas take and give `Where(conditions, claim)`.
 """
@@ -11,7 +11,7 @@ from theorytest.kernel.analysis import sides
 from theorytest.kernel.claim import All, Claim, Identity, Inequality, Where
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.rules import Context, count, only, rule, take
-from theorytest.kernel.scalar import Number, Scalar, Variable
+from theorytest.kernel.scalar import Exp, Number, Scalar, Variable
 
 
 @rule("part")
@@ -63,3 +63,14 @@ def dichotomy(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ..
 
 def _always_defined(side: Scalar) -> bool:
     return isinstance(side, Number | Variable)
+
+
+@rule("exp-increasing")
+def exp_increasing(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """u <= v gives exp u <= exp v, and u < v gives exp u < exp v."""
+    count(premises, 1)
+    take(data)
+    premise = only(premises[0], Where)
+    bound = only(premise.claim, Inequality)
+    u, v = sides(bound)
+    return Where(premise.conditions, Inequality(Exp(u), bound.relation, Exp(v)))
