@@ -54,7 +54,7 @@ part_i = Statement(
     source=Source("HKA24", "Lemma 4.1, part i"),
     assumptions=setting,
     claim=Conserved(law_i, flow_i),
-    scope="all orders, shapes, depths k >= 0, losses",
+    scope="all orders, shapes, depths, losses",
     deviations=interval,
 )
 
@@ -128,7 +128,7 @@ drift = Statement(
     source=Source("HKA24", "Lemma 4.1, part i"),
     assumptions=setting[:1],
     claim=Change(law_i, eta * eta * (squared_speed("w[m]") - squared_speed("G")), step),
-    scope="all orders, shapes, depths k >= 0, losses, step sizes",
+    scope="all orders, shapes, depths, losses, steps",
     deviations=("our own statement: the law of the flow, with its exact drift under a finite step",),
 )
 
@@ -177,7 +177,7 @@ part_ii = Statement(
     source=Source("HKA24", "Lemma 4.1, part ii"),
     assumptions=setting,
     claim=Conserved(law_ii, flow_ii),
-    scope="all orders, shapes, depths k >= 1, positions i, losses",
+    scope="all orders, shapes, depths >= 1, losses",
     deviations=interval,
 )
 
@@ -226,7 +226,7 @@ part_iii = Statement(
     source=Source("HKA24", "Lemma 4.1, part iii"),
     assumptions=setting,
     claim=Conserved(law_iii, flow_iii),
-    scope="all orders, shapes, depths k >= 2, positions i < j, losses",
+    scope="all orders, shapes, depths >= 2, losses",
     deviations=interval,
 )
 

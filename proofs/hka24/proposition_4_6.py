@@ -28,7 +28,7 @@ proposition = Statement(
     source=Source("HKA24", "Proposition 4.6, equation 4"),
     assumptions=(),
     claim=SliceTruncation(),
-    scope="all orders, shapes, cores, nonzero factors, eps > 0",
+    scope="all orders, shapes, cores, factors, eps",
     deviations=(
         "the first column of V^(n) is prod_i A_i^{n,1} w_1^n (printed A_i^{n,i})",
         "the product of spectral norms runs over its own index j (printed n)",

@@ -39,7 +39,7 @@ balancedness = Statement(
         Assumption("flow", "all layers follow gradient flow at the same speed, without weight decay"),
     ),
     claim=Conserved(difference, flow),
-    scope="all depths, widths, adjacent layers, losses",
+    scope="all depths, widths, losses",
 )
 
 

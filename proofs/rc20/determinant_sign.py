@@ -88,7 +88,7 @@ determinant_sign = Statement(
     source=Source("RC20", "Theorem 1, proof sketch"),
     assumptions=setting,
     claim=DeterminantSignPreserved(chain.flow),
-    scope="every size d x d, depth L >= 2, hidden widths, losses",
+    scope="all sizes, depths L >= 2, losses",
     example=example(3, diagonal, diagonal, diagonal),
     deviations=(
         "the paper's proof uses an analytic singular value decomposition, hence an analytic loss; this one needs a "
@@ -296,7 +296,7 @@ rate = Statement(
         ),
     ),
     claim=LogDeterminantRate(depth * pairing(rho) * -1, chain.flow),
-    scope="every size d x d, depth L >= 2, hidden widths, losses, times at which det W is not 0",
+    scope="all sizes, depths L >= 2, losses",
     deviations=(
         "the singular value decomposition need not be analytic in time: any one at the time in question will do, with "
         "the left vectors chosen to diagonalise W_L W_L^T (its L-th power is W W^T, so they are left singular vectors)",
