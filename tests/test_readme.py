@@ -1,0 +1,37 @@
+"""What the README shows is what happens."""
+
+import re
+from pathlib import Path
+
+from theorytest.verification import verify
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_own_statement(tmp_path: Path, monkeypatch) -> None:
+    (code,) = blocks("python")
+    lines = [line for line in code.splitlines() if line.strip() and not line.startswith('"""')]
+    assert len(lines) <= 16, "fifteen lines and the import"
+    (tmp_path / "scales.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = verify(["scales.py"])
+    (statement,) = result.record["statements"]
+    assert result.exit_code == 0
+    assert statement["status"] == "PROVED"
+    assert [control["outcome"] for control in statement["controls"]] == ["REFUTED"]
+    sizes = dict(statement["controls"][0]["certificate"]["payload"]["instance"]["sizes"])
+    assert set(sizes) == {"h", "m", "n"} and max(sizes.values()) == 1, "the smallest shape refutes the control"
+
+
+def test_table_names_what_ships() -> None:
+    (table,) = [block for block in blocks("text") if block.startswith("theorytest ")]
+    proofs = Path(__file__).parents[1] / "proofs"
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in proofs.rglob("*.py"))
+    for line in table.splitlines():
+        found = re.match(r"(PROVED|CERTIFIED) +(\w+) +(\w[\w.]*(?: \w[\w.]*)?)", line)
+        if found:
+            assert found[3] in sources, line
