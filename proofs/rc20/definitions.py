@@ -45,7 +45,7 @@ SIGMA = Assumption(
 )
 
 
-def at(a, b, c, d, *, one=None, two=None, **more) -> Instance:
+def at(a, b, c, d, /, *, one=None, two=None, **more) -> Instance:
     """The matrix ((a, b), (c, d)), with its singular values and other numbers."""
     values = {"w11": a, "w12": b, "w21": c, "w22": d, "sigma_1": one, "sigma_2": two, **more}
     return Instance(variables=tuple((name, Fraction(x)) for name, x in values.items() if x is not None))
