@@ -16,7 +16,7 @@ from theorytest.kernel.terms import DELTA, Factor, Monomial, Tensor, Term
 Index = tuple[int, ...]
 Values = Mapping[str, Mapping[Index, Any]]  # name -> entries by index (numbers, polynomials, sympy or torch scalars)
 
-# -- terms -------------------------------------------------------------------------------------------------------------
+# -- terms ------------------------------------------------------------------------------------------------------------
 
 
 def value(term: Term, arrays: Values, sizes: Mapping[str, int]) -> dict[Index, Any]:
@@ -89,7 +89,7 @@ LETTERS = (
 
 
 def random_monomial(random: Random, free: Mapping[str, str], most: int = 4) -> Monomial:
-    """A monomial in a few letters, with up to ``most`` summed indices and now and then a delta: symmetric ones are common."""
+    """A monomial in a few letters, with up to ``most`` summed indices and now and then a delta; many are symmetric."""
     bound = [(f"k{n}", random.choice("mnn")) for n in range(random.randint(0, most))]
     at: dict[str, list[str]] = {"m": [], "n": []}
     for name, size in (*free.items(), *bound):
@@ -126,7 +126,7 @@ def random_arrays(
     }
 
 
-# -- polynomials: monomials as sorted tuples of variables --------------------------------------------------------------
+# -- polynomials: monomials as sorted tuples of variables -------------------------------------------------------------
 
 
 class Poly:
@@ -180,7 +180,7 @@ class Poly:
         return Poly(total)
 
 
-# -- models ------------------------------------------------------------------------------------------------------------
+# -- models -----------------------------------------------------------------------------------------------------------
 
 MATRIX = Parameterization(
     "deep matrix factorization",
@@ -294,14 +294,15 @@ def end_tensor(kind: str, sizes: Mapping[str, Any], blocks: Values) -> dict[Inde
 
 
 def gradients(
-    kind: str, sizes: Mapping[str, Any], blocks: Values, slope: Mapping[Index, Any]
+    kind: str, sizes: Mapping[str, Any], blocks: Values, slope: Mapping[Index, Any], names: Sequence[str] | None = None
 ) -> dict[str, dict[Index, Any]]:
-    """The gradient of <slope, end tensor>: it is linear in each entry, so put 1 for the entry and 0 for its block."""
+    """The gradient of <slope, end tensor> by some blocks: it is linear in each entry, so put 1 for the entry and 0 for
+    the others of its block."""
     found: dict[str, dict[Index, Any]] = {}
-    for name, block in blocks.items():
+    for name in blocks if names is None else names:
         found[name] = {}
-        for at in block:
-            changed = dict(blocks) | {name: {index: int(index == at) for index in block}}
+        for at in blocks[name]:
+            changed = dict(blocks) | {name: {index: int(index == at) for index in blocks[name]}}
             end = end_tensor(kind, sizes, changed)
             found[name][at] = sum((slope[index] * end[index] for index in end), 0)
     return found
@@ -342,7 +343,8 @@ def flat(index: Sequence[int], shape: Sequence[int]) -> int:
 
 
 def grouped(index: Index, shape: Index, places: Sequence[int]) -> tuple[int, ...]:
-    """Where an entry is found when the axes at the given places (from 0) are named and all others merged behind them."""
+    """Where an entry is found when the axes at the given places (from 0) are named and all others merged behind
+    them."""
     others = [axis for axis in range(len(shape)) if axis not in places]
     return (*(index[p] for p in places), flat([index[o] for o in others], [shape[o] for o in others]))
 

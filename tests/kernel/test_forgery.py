@@ -87,7 +87,7 @@ def number(value: int | Fraction) -> Array:
     return Array((), (Fraction(value),))
 
 
-# -- letters with two meanings ---------------------------------------------------------------------------------------------
+# -- letters with two meanings ----------------------------------------------------------------------------------------
 
 
 def bilinear(middle: str) -> Callable[[], Any]:
@@ -124,7 +124,8 @@ def test_a_tensor_named_like_the_mark_of_the_product_rule():
 
 
 def test_indices_that_differ_by_a_space_only():
-    """Substitution read the names of indices anew and stripped them: δ[" i", i] became 1, so that it seemed to change."""
+    """Substitution read the names of indices anew and stripped them: δ[" i", i] became 1, so that it seemed to
+    change."""
     with pytest.raises(KernelError):
         Term(((" i", "n"), ("i", "n")), (Monomial(ONE, (Factor(Tensor(DELTA, ("n", "n")), (" i", "i")),), ()),))
     with pytest.raises(KernelError):
@@ -157,7 +158,7 @@ def test_a_block_of_a_family_that_is_also_one_of_a_chain():
     assert verdict.status == UNDECIDED and "shared blocks" in verdict.reason
 
 
-# -- what holds for one flow is not said of another -------------------------------------------------------------------------
+# -- what holds for one flow is not said of another -------------------------------------------------------------------
 
 
 ADJACENT = Focus((), (Link(("l+1", "l"), adjacent=True),))
@@ -181,7 +182,7 @@ def test_layers_that_stay_balanced_along_one_flow_need_not_along_another():
     rate = quantity.along(FASTER.velocities())
     for motion in (FASTER, DECAYING):
         rate = quantity.along(motion.velocities())
-        extra = BALANCED.lhs - BALANCED.rhs  # type: ignore[operator]
+        extra: Any = BALANCED.lhs - BALANCED.rhs  # type: ignore[operator]
         claim = Rate(quantity, rate + extra, motion)
         proof = derivation(
             *STAYS,
@@ -242,7 +243,7 @@ def test_at_start_is_not_an_identity():
     assert offer(statement(BALANCED, assumed), derivation(("assumption", (), ("a0",)))).status == UNDECIDED
 
 
-# -- the determinant --------------------------------------------------------------------------------------------------------
+# -- the determinant --------------------------------------------------------------------------------------------------
 
 
 CHAIN = matrix_chain(naive.MATRIX)
@@ -343,7 +344,7 @@ def test_the_letter_of_the_power_cannot_be_used_by_a_statement():
     assert verdict.status == UNDECIDED and "is taken" in verdict.reason
 
 
-# -- combinations -----------------------------------------------------------------------------------------------------------
+# -- combinations -----------------------------------------------------------------------------------------------------
 
 
 def test_a_size_may_hide_in_what_is_declared_nonnegative():
@@ -439,7 +440,7 @@ def test_bad_combinations(name):
     assert offer(statement(goal, premise), derivation(*steps)).status == UNDECIDED
 
 
-# -- derivations of a bad form ------------------------------------------------------------------------------------------------
+# -- derivations of a bad form ----------------------------------------------------------------------------------------
 
 TRUE = Identity((v["i"] * w["i"]).sum("i"), (w["j"] * v["j"]).sum("j"))
 BY_NORMAL_FORM = ("identity", (), (TRUE.lhs, TRUE.rhs))
@@ -561,7 +562,7 @@ def test_speeds_are_given_once_and_for_named_blocks():
         Flow(naive.CP, Focus(("n",)), speeds=(("w[~]", ONE),)).velocities()
 
 
-# -- bogus witnesses: a true statement is not refuted ---------------------------------------------------------------------------
+# -- bogus witnesses: a true statement is not refuted -----------------------------------------------------------------
 
 
 def start(depth: int, *layers: Array, **more: Any) -> Instance:
@@ -762,7 +763,7 @@ def test_there_has_to_be_something_to_speak_of():
     assert "no members" in refused(statement(All((claimed.claim,))), start(1, UNIT))
 
 
-# -- forged certificates -------------------------------------------------------------------------------------------------------
+# -- forged certificates ----------------------------------------------------------------------------------------------
 
 
 def lemma() -> tuple[Statement, Derivation]:
@@ -897,7 +898,8 @@ def test_a_certificate_does_not_carry_over_to_a_changed_statement(kind):
             value = forged.claim
             assert isinstance(value, Identity) and value != TRUE
         elif kind == "contradiction":
-            assert forged.claim in (claimed.claim, Inequality(claimed.claim.lhs, "<", claimed.claim.rhs))  # type: ignore[union-attr]
+            assert forged.claim in (claimed.claim, Inequality(claimed.claim.lhs, "<", claimed.claim.rhs))  # type:
+            ignore[union - attr]
         else:
             assert isinstance(forged.claim, SliceTruncation)
 

@@ -83,7 +83,8 @@ def test_end_tensor_and_gradients_through_a_focus_are_those_without(kind):
             order = [f"i[{m}]" for m in (*focus.modes, "~")] if kind != "matrix" else ["a", "b"]
             found = evaluate(term, values, dims).regroup(tuple((legs.index(leg),) for leg in order))
             assert {at: read(kind, focus, members, shape, found, at) for at in whole} == whole
-            expected = naive.gradients(kind, sizes, blocks, slope)
+            named = [block_of(kind, name, members) for name in velocities]
+            expected = naive.gradients(kind, sizes, blocks, slope, named)
             for name, (own, velocity) in velocities.items():
                 block = block_of(kind, name, members)
                 block_shape = naive.shapes(kind, sizes)[block]
@@ -159,8 +160,8 @@ def test_gradients_are_those_of_sympy(kind):
     made, blocks, slope = instance(kind, sizes, random)
     symbols = {n: {at: sympy.Symbol(f"{n}{at}") for at in block} for n, block in blocks.items()}
     end = naive.end_tensor(kind, sizes, symbols)
-    loss = sum(sympy.Rational(str(slope[at])) * end[at] for at in end)
-    point = {symbols[n][at]: sympy.Rational(str(blocks[n][at])) for n, block in blocks.items() for at in block}
+    loss: Any = sum(sympy.Rational(str(slope[at])) * end[at] for at in end)
+    point: Any = {symbols[n][at]: sympy.Rational(str(blocks[n][at])) for n, block in blocks.items() for at in block}
     assert made.gradient is not None
     found = block_gradients(naive.MODELS[kind].at(sizes), dict(made.blocks), made.gradient)
     for name, block in symbols.items():
@@ -181,7 +182,8 @@ def test_gradients_are_those_of_torch(kind):
             for n, block in blocks.items()
         }
         end = naive.end_tensor(kind, sizes, leaves)
-        sum((float(slope[at]) * end[at] for at in end), torch.zeros((), dtype=torch.float64)).backward()
+        loss: Any = sum((float(slope[at]) * end[at] for at in end), torch.zeros((), dtype=torch.float64))
+        loss.backward()
         assert made.gradient is not None
         found = block_gradients(naive.MODELS[kind].at(sizes), dict(made.blocks), made.gradient)
         for name, block in leaves.items():
@@ -234,7 +236,7 @@ def at_point(polynomial: Any, point: dict[Any, Fraction]) -> Fraction:
     return total
 
 
-# -- models of other forms, written out ----------------------------------------------------------------------------------
+# -- models of other forms, written out -------------------------------------------------------------------------------
 
 
 def number(random: Random, shape: tuple[int, ...]) -> Array:
@@ -406,7 +408,7 @@ def test_a_family_that_shares_an_inner_leg():
             assert read("cp", focus, members, (1, 2, 3), found, at) == entry
 
 
-# -- refusals --------------------------------------------------------------------------------------------------------------
+# -- refusals ---------------------------------------------------------------------------------------------------------
 
 
 def family(body: Any, **more: Any) -> Parameterization:

@@ -186,7 +186,7 @@ def test_gradients_of_scalars_against_polynomials():
                 assert naive.Poly.of(found[at]) == whole.derivative((tensor.name, at))
 
 
-# -- deltas, sizes and reading -------------------------------------------------------------------------------------------
+# -- deltas, sizes and reading ----------------------------------------------------------------------------------------
 
 
 def test_deltas_are_summed_out_and_tie_free_indices():

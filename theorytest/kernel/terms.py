@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import count
+from typing import Any
 
 from theorytest.kernel.encoding import noun
 from theorytest.kernel.errors import KernelError
@@ -366,24 +367,24 @@ def _prefix(free: Mapping[str, str]) -> str:
 def _refine(
     start: Mapping[str, tuple[object, ...]], factors: tuple[Factor, ...], free: Mapping[str, str]
 ) -> dict[str, int]:
-    colours: dict[str, int] = {}
-    signature: dict[str, tuple[object, ...]] = dict(start)
+    """Number the summed indices by where they occur, until every one has a number of its own or no more can be told
+    apart. Names of summed indices play no part, so that the numbers do not depend on them."""
+    classes = 0
+    signature: dict[str, Any] = dict(start)
     while True:
-        ranks = {value: place for place, value in enumerate(sorted(set(signature.values()), key=repr))}
-        new = {name: ranks[value] for name, value in signature.items()}
-        if len(set(new.values())) == len(set(colours.values())) and colours:
-            return new
-        if not new:
-            return new
-        colours = new
-        seen: dict[str, list[tuple[object, ...]]] = {name: [] for name in colours}
+        ranks = {value: place for place, value in enumerate(sorted(set(signature.values())))}
+        colours = {name: ranks[value] for name, value in signature.items()}
+        if len(ranks) in (classes, len(colours)):
+            return colours
+        classes = len(ranks)
+        seen: dict[str, list[Any]] = {name: [] for name in colours}
         for f in factors:
             view = tuple(("f", i) if i in free else ("b", colours[i]) for i in f.indices)
             for place, index in enumerate(f.indices):
                 if index in colours:
                     same = tuple(k for k, other in enumerate(f.indices) if other == index)
                     seen[index].append((f.tensor.name, f.tensor.sizes, place, same, view))
-        signature = {name: (colours[name], tuple(sorted(seen[name], key=repr))) for name in colours}
+        signature = {name: (colours[name], tuple(sorted(seen[name]))) for name in colours}
 
 
 def _show(monomial: Monomial) -> str:
