@@ -80,7 +80,7 @@ def examples(statement: Statement, run: Run, *, count: int = 8, size: int = 4) -
         max_examples=count * (5 if run.profile == "full" else 1),
         deadline=None,
         database=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     @given(batches(flow, statement.assumptions, size=size))
     def law_holds(batch: Any) -> None:

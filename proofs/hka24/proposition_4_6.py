@@ -85,7 +85,7 @@ def random_instances(run):
         max_examples=400 if run.profile == "full" else 60,
         deadline=None,
         database=None,
-        suppress_health_check=[*HealthCheck],
+        suppress_health_check=[HealthCheck.too_slow],
     )
     @given(
         st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=3),
