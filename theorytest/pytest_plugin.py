@@ -59,11 +59,11 @@ def _is_proof_file(path: Path, parent: pytest.Collector) -> bool:
     listed = any(path == folder or folder in path.parents for folder in folders)
     if not listed and not parent.session.isinitpath(path):
         return False
-    from theorytest.loader import imports_theorytest, states_something
+    if not listed and _is_test_file(path, config):
+        return False  # a test of one's own may well make statements
+    from theorytest.loader import imports_theorytest
 
-    if not imports_theorytest(path):
-        return False
-    return listed or not _is_test_file(path, config) or states_something(path)
+    return imports_theorytest(path)
 
 
 class Nothing(pytest.File):

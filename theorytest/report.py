@@ -55,7 +55,7 @@ def table(record: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Line]:
         return lines
     rows = [_row(e) for e in entries]
     gaps = 2 * (len(rows[0]) - 1)
-    widths = [max(len(piece) for row in rows for piece in row[k]) for k in range(len(rows[0]))]
+    widths = [max(1, *(len(piece) for row in rows for piece in row[k])) for k in range(len(rows[0]))]
     widths[PLACE] = min(widths[PLACE], max(18, width // 4))
     widths[SCOPE] = min(widths[SCOPE], max(20, width - gaps - sum(widths) + widths[SCOPE]))
     for row, entry in zip(rows, entries, strict=True):
