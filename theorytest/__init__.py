@@ -19,6 +19,7 @@ _MODULES: dict[str, str] = {
     "theorytest.kernel.parameterization": "Array Block Chain Each Focus Link Parameterization Product",
     "theorytest.kernel.statement": "Assumption Certificate Instance Source Statement Verdict Witness",
     "theorytest.kernel.terms": "Tensor Term constant identity zero",
+    "theorytest.laws": "conservation_laws",
     "theorytest.models.factorizations": "CP DEEP_CP DEEP_MATRIX DEEP_TUCKER TUCKER",
     "theorytest.verification": "RunResult verify",
 }

@@ -265,6 +265,53 @@ def new(name: str, json_file: Path | None) -> int:
     return 0
 
 
+# -- laws ------------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("spec", metavar="SPEC")
+@click.option("--degree", default=2, show_default=True, type=int, help="Greatest degree of polynomial laws.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of primes, points and directions.")
+@json_option
+def laws(spec: str, degree: int, seed: int, json_file: Path | None) -> int:
+    """Conservation laws of SPEC: linear:3,4,2  relu:3,5,3+bias  cp:dims=3x4x5,rank=2  ...  or FILE.py:NAME."""
+    from theorytest.laws import conservation_laws
+    from theorytest.laws.table import laws_table
+
+    if json_file is not None:
+        record.require_writable(json_file)
+    found = conservation_laws(spec, degree=degree, seed=seed)
+    save(json_file, found.to_json())
+    show(laws_table(found, width=width()))
+    return 0
+
+
+@cli.group()
+def bench() -> None:
+    """Side-by-side benchmarks."""
+
+
+@bench.command(name="laws")
+@click.option(
+    "--cases", type=click.Path(path_type=Path), metavar="FILE.json", help="Networks  [default: 50 random ones]"
+)
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of primes, points and directions.")
+@json_option
+def bench_laws(cases: Path | None, seed: int, json_file: Path | None) -> int:
+    """Count, certificate and degree-2 basis of the conservation laws of a list of networks."""
+    from theorytest.laws.bench import default_cases, read_cases, run
+    from theorytest.laws.table import bench_table
+
+    if json_file is not None:
+        record.require_writable(json_file)
+    chosen = default_cases() if cases is None else read_cases(cases)
+    with progress() as step:
+        result = run(chosen, seed=seed, progress=step)
+    save(json_file, result)
+    show(bench_table(result))
+    return int(bool(result["differ"]))
+
+
 # -- errors ----------------------------------------------------------------------------------------------------------
 
 

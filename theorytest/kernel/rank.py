@@ -521,6 +521,26 @@ class Evaluator:
         arrays[-1 - place] = [part and [-value % p for value in part] for part in wide]
         return [(place, -1 - place, source, [(k, i, i) for i, k in enumerate(of)])]
 
+    def point(self, seed: int) -> Values:
+        """A point that a seed stands for, at which every squared norm of the map is a square modulo p.
+
+        In each slice the last entry z is set such that q + z^2 = ((q/t + t)/2)^2, q the others' sum of squares.
+        """
+        p, point, offsets, half = (
+            self.prime,
+            spread(seed, self.count, self.prime),
+            self.map.offsets,
+            (self.prime + 1) // 2,
+        )
+        for norm in self.map.norms:
+            slices: dict[Index, list[int]] = {}
+            for place, index in enumerate(cartesian(*(range(size) for size in self.map.shapes[norm.block]))):
+                slices.setdefault(tuple(index[axis] for axis in norm.batch), []).append(offsets[norm.block] + place)
+            for *others, last in slices.values():
+                total, t = sum(point[place] ** 2 for place in others), point[last] or 1
+                point[last] = (total * pow(t, -1, p) - t) * half % p if others else t
+        return point
+
     def word(self, seeds: Sequence[int], point: Jet) -> Jet:
         """The iterated bracket [v_1, [v_2, [..., v_k]]] at a point."""
         p, width = self.prime, len(point)
@@ -697,7 +717,7 @@ class Ansatz:
 
 def sample(evaluator: Evaluator, seed: int) -> tuple[Values, Values]:
     """A point and the value of a field there, both from a seed."""
-    point = spread(2 * seed, evaluator.count, evaluator.prime)
+    point = evaluator.point(2 * seed)
     (field,) = evaluator.field(evaluator.direction(2 * seed + 1), [point])
     assert field is not None
     return point, field

@@ -10,12 +10,13 @@ from itertools import product
 from typing import Any
 
 from theorytest.errors import InputError
-from theorytest.kernel.claim import Conserved
-from theorytest.kernel.parameterization import Block, Chain, Each, Parameterization
+from theorytest.kernel.claim import Conserved, Flow
+from theorytest.kernel.parameterization import Block, Chain, Each, Focus, Parameterization, Product
 from theorytest.kernel.rank import GramLaw, GramPart, ParameterMap, PolynomialLaw, entries
+from theorytest.kernel.terms import Term
 from theorytest.laws.count import Count, count_laws
 from theorytest.laws.families import gram_laws
-from theorytest.laws.space import Space, law_space
+from theorytest.laws.space import Space, TooLargeError, law_space, needed_families
 from theorytest.laws.subject import Subject, subject
 
 LISTED = 40  # terms of a polynomial that is printed in full
@@ -50,10 +51,10 @@ class ConservationLaws:
     parameters: number D; independent_laws: how many functions that every gradient flow conserves are independent near
     almost every point (D minus the generic dimension of the Lie algebra of the gradient fields);
     independent_polynomial_laws: how many of the polynomials found up to ``degree`` are; dimension: of the space of
-    these polynomials, and ``complete`` if it is proved that there are no others; laws: what spans that space, recognised
-    families first; certificate: "exact" where brackets and laws prove the count from both sides, "one-sided" where it is
-    only proved that there are at most ``independent_laws`` and at least ``independent_polynomial_laws``; then
-    ``error_probability`` bounds the chance that the former is too large (given that the prime is good for the model).
+    these polynomials, and ``complete`` if it is proved that there are no others; laws: what spans that space,
+    recognised families first; certificate: "exact" where brackets and laws prove the count from both sides, "one-sided"
+    where it is only proved that there are at most ``independent_laws`` and at least ``independent_polynomial_laws``;
+    then ``error_probability`` bounds the chance that the former is too large (if the prime is good for the model).
     """
 
     name: str
@@ -69,6 +70,7 @@ class ConservationLaws:
     error_probability: Fraction
     count: Count
     space: Space | None
+    skipped: str
     seconds: float
 
     @property
@@ -113,14 +115,14 @@ class ConservationLaws:
         """What is known beyond the laws, one line each."""
         lines: list[str] = []
         if self.gap:
-            few = self.independent_polynomial_laws
+            few, all_laws = self.independent_polynomial_laws, self.independent_laws
             lines.append(
-                f"gap {self.gap}: only {few} of {self.independent_laws} independent laws are polynomials of degree up to "
-                f"{self.degree}; the others are not exhibited"
+                f"gap {self.gap}: {few} of {all_laws} independent laws are polynomials of degree up to {self.degree}; "
+                "the others are not exhibited"
             )
             lines.append(
-                f"one-sided: at most {self.independent_laws} and at least {few} are proved; that there are "
-                f"{self.independent_laws} fails with probability below {_power(self.error_probability)}"
+                f"one-sided: at most {all_laws} and at least {few} are proved; that there are {all_laws} is wrong with "
+                f"probability below {_power(self.error_probability)}"
             )
         if self.dimension is not None:
             end = "and no other" if self.complete else "perhaps others"
@@ -128,6 +130,8 @@ class ConservationLaws:
                 f"polynomials of degree up to {self.degree}: a space of dimension {self.dimension}, {end}"
                 + (" (proved)" if self.complete else "")
             )
+        if self.skipped:
+            lines.append(f"other polynomials than those listed were not searched for: {self.skipped}")
         return lines
 
     def _repr_latex_(self) -> str:
@@ -166,10 +170,14 @@ def conservation_laws(
         raise InputError(f"given degree {degree!r}, needed a positive integer")
     asked = subject(parameterization, sizes)
     families = gram_laws(asked.map)
-    space = law_space(asked.map, families, degree, seed=seed)
-    count = count_laws(asked.map, space.laws, seed=seed)
-    found = [_family(asked, law, rank, general) for law, rank in space.families]
-    others = [_polynomial(asked.map, law) for law in space.others]
+    try:
+        space = law_space(asked.map, families, degree, seed=seed)
+        kept, rest, skipped = space.families, space.others, ""
+    except TooLargeError as error:
+        kept, rest, space, skipped = needed_families(asked.map, families), (), None, str(error)
+    count = count_laws(asked.map, (*(law for law, _ in kept), *rest), seed=seed)
+    found = [_family(asked, law, rank, general) for law, rank in kept]
+    others = [_polynomial(asked.map, law) for law in rest]
     return ConservationLaws(
         asked.name,
         asked.map.blocks,
@@ -177,18 +185,19 @@ def conservation_laws(
         degree,
         count.claim.at_most,
         count.claim.at_least,
-        space.dimension,
-        space.claim is not None,
+        None if space is None else space.dimension,
+        space is not None and space.claim is not None,
         (*found, *others),
         "exact" if count.exact else "one-sided",
         count.error,
         count,
         space,
+        skipped,
         time.perf_counter() - start,
     )
 
 
-# -- names --------------------------------------------------------------------------------------------------------------
+# -- names ------------------------------------------------------------------------------------------------------------
 
 
 def _legs(map: ParameterMap, block: str) -> tuple[str, ...]:
@@ -314,25 +323,59 @@ def _power(value: Fraction) -> str:
     return f"1e-{exponent}" if exponent else "1"
 
 
-# -- for all sizes --------------------------------------------------------------------------------------------------------
+# -- for all sizes ----------------------------------------------------------------------------------------------------
 
 
 def _general(asked: Subject, law: GramLaw) -> tuple[Conserved, ...]:
-    """Claims for all sizes whose sum over the components of the map is the law, each proved by the kernel; none where
-    there is no such reading."""
-    claims: list[Conserved] = []
-    for component, definition in zip(asked.map.components, asked.general, strict=True):
-        held = {name: subscripts for term in component.terms for name, subscripts in term.factors}
-        parts = [part for part in law.parts if part.block in held]
-        if not parts:
-            continue
-        if definition is None or len(parts) > 2:
-            return ()
-        claim = _claim(definition, parts, held)
-        if claim is None or not _proved(claim):
-            return ()
-        claims.append(claim)
-    return tuple(claims)
+    """Claims for all sizes, each proved by the kernel, from which the law follows; none where there is no such reading.
+
+    First the claim about the user's own family of models; where it cannot be stated there (several components, the last
+    matrix of a chain), the lemma about two factors and the rest, of which every term of the map is an instance.
+    """
+    holding = [
+        (component, definition)
+        for component, definition in zip(asked.map.components, asked.general, strict=True)
+        if {part.block for part in law.parts} & {name for term in component.terms for name, _ in term.factors}
+    ]
+    few = len(law.parts) in (1, 2)
+    definition = holding[0][1] if few and len(holding) == 1 else None
+    if definition is not None:
+        held = {name: subscripts for term in holding[0][0].terms for name, subscripts in term.factors}
+        claim = _claim(definition, list(law.parts), held)
+        if claim is not None and _proved(claim):
+            return (claim,)
+    for component in asked.map.components:
+        for term in component.terms:
+            names = [name for name, _ in term.factors]
+            parts = [part for part in law.parts if part.block in names]
+            repeated = any(names.count(part.block) > 1 for part in parts)
+            if repeated or len(parts) not in (0, 2) or any(abs(part.coefficient) != 1 for part in parts):
+                return ()
+            if any(norm.name in names and norm.block in names for norm in asked.map.norms):
+                return ()
+    claim = two_factors(matrix=any(part.matrix for part in law.parts))
+    return (claim,) if _proved(claim) else ()
+
+
+def two_factors(*, matrix: bool) -> Conserved:
+    """The lemma behind every law of two factors: sum over b, m, x, y of X[b, m, x] Y[b, m, y] R[b, x, y, o], where R is
+    the rest of the model, conserves X X^T - Y Y^T on the leg m that joins only X and Y, for every b (``matrix``), or
+    ||X[b]||^2 - ||Y[b]||^2 (then x and y stand for what the factors hold beside b, joined or not)."""
+    legs = (("b", "B"), ("m", "M"), ("x", "P"), ("y", "Q"), ("o", "O"))
+    inner: tuple[str, ...] = ("b", "m") if matrix else ("b",)
+    rest = Block("R", (), ("b", "x", "y", "o"))
+    body = Product((Block("X", (), (*inner, "x")), Block("Y", (), (*inner, "y")), rest))
+    used = tuple(pair for pair in legs if matrix or pair[0] != "m")
+    model = Parameterization("two factors and the rest", body, ("o",), used, "all sizes")
+    flow = Flow(model, Focus())
+    letters = model.letters(flow.focus)
+    grams: list[Term] = []
+    for name in ("X", "Y"):
+        if matrix:
+            grams.append((letters[name]["b", "i", "_x"] * letters[name]["b", "j", "_x"]).sum("_x"))
+        else:
+            grams.append((letters[name]["b", "_x"] * letters[name]["b", "_x"]).sum("_x"))
+    return Conserved(grams[0] - grams[1], flow)
 
 
 def _claim(definition: Parameterization, parts: list[GramPart], held: Mapping[str, Any]) -> Conserved | None:

@@ -1,8 +1,9 @@
 """How many independent laws there are: iterated brackets are drawn until their rank stalls.
 
-Over GF(p), at a point drawn from a seed. What comes out is a claim and a certificate for the kernel, which finds the ranks
-again. If brackets and proved laws together have rank D, the count is exact. Else the brackets still prove an upper bound
-and the laws a lower one, and the upper bound is the count unless a draw was unlucky: with what probability is said.
+Over GF(p), at a point drawn from a seed. What comes out is a claim and a certificate for the kernel, which finds the
+ranks again. If brackets and proved laws together have rank D, the count is exact. Else the brackets still prove an
+upper bound and the laws a lower one, and the upper bound is the count unless a draw was unlucky: the result says with
+what probability.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ LARGEST = 12_000  # parameters: the rank of a square matrix of this size takes m
 
 @dataclass(frozen=True)
 class Count:
-    """claim and certificate for the kernel; rank: of the brackets, by greatest length; error: a bound of the probability
-    that fewer laws exist than ``claim.at_most`` (0 where the count is exact); redrawn: why draws were thrown away."""
+    """claim and certificate for the kernel; ranks: of the brackets, by greatest length; error: a bound of the
+    probability that fewer laws exist than ``claim.at_most`` (0 where the count is exact); redrawn: why draws were
+    thrown away."""
 
     claim: LawCount
     certificate: LawCountCertificate
@@ -70,13 +72,10 @@ def count_laws(
     agreed = 0
     for draw in range(DRAWS):
         p = prime if draw == 0 and prime is not None else draw_prime(random, LARGE if agreed or draw > 3 else SMALL)
-        at = (
-            [value % p for value in point]
-            if draw == 0 and point is not None
-            else [random.randrange(p) for _ in range(map.parameters)]
-        )
         try:
-            found = _attempt(map, laws, p, at, random)
+            evaluator = Evaluator(map, p)
+            given = point if draw == 0 and point is not None else evaluator.point(random.randrange(1 << 48))
+            found = _attempt(evaluator, laws, [value % p for value in given], random)
         except KernelError as error:
             reasons.append(f"prime {p}: {error}")
             continue
@@ -103,8 +102,8 @@ def _gap(count: Count) -> int:
     return count.claim.at_most - count.claim.at_least
 
 
-def _attempt(map: ParameterMap, laws: Sequence[Law], prime: int, point: list[int], random: Random) -> Count:
-    evaluator, total = Evaluator(map, prime), map.parameters
+def _attempt(evaluator: Evaluator, laws: Sequence[Law], point: list[int], random: Random) -> Count:
+    map, prime, total = evaluator.map, evaluator.prime, evaluator.count
     slopes = [evaluator.slope(one, point) for law in laws for one in entries(map, law)]
     least = evaluator.rank(slopes)
     words: list[tuple[int, ...]] = []

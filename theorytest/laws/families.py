@@ -1,8 +1,8 @@
 """Gram laws of a parameter map, read off from which factors hold which legs.
 
-Candidates are all ways to take some legs of a factor as batch legs and some as matrix legs; the coefficients for which the
-Gram matrices of all blocks that hold these legs add up to a law solve a small linear system over the rationals (what
-`theorytest.kernel.rank.conserves` asks for). The kernel checks each law that comes out.
+Candidates are all ways to take some legs of a factor as batch legs and some as matrix legs; the coefficients for which
+the Gram matrices of all blocks that hold these legs add up to a law solve a small linear system over the rationals
+(what `theorytest.kernel.rank.conserves` asks for). The kernel checks each law that comes out.
 """
 
 from __future__ import annotations

@@ -39,6 +39,10 @@ DRAWS = 6
 Row = dict[Index, Fraction]
 
 
+class TooLargeError(InputError):
+    """The ansatz has too many monomials; counting may still be possible."""
+
+
 @dataclass(frozen=True)
 class Space:
     """The polynomial laws of degree 1 to ``degree``.
@@ -111,6 +115,11 @@ def spanning(map: ParameterMap, laws: Sequence[GramLaw], prime: int) -> tuple[Sp
     return span, kept
 
 
+def needed_families(map: ParameterMap, laws: Sequence[GramLaw], *, seed: int = 0) -> tuple[tuple[GramLaw, int], ...]:
+    """The laws that are not implied by those before them, with the dimensions that each adds."""
+    return tuple(spanning(map, laws, draw_prime(Random(seed), SMALL))[1])
+
+
 def law_space(
     map: ParameterMap, families: Sequence[GramLaw], degree: int, *, seed: int = 0, prime: int | None = None
 ) -> Space:
@@ -122,16 +131,16 @@ def law_space(
         raise InputError(f"given degree {degree!r}, needed a positive integer")
     monomials = comb(map.parameters + degree, degree)
     if monomials > LARGEST:
-        raise InputError(
+        raise TooLargeError(
             f"{map.parameters} parameters have {monomials} monomials up to degree {degree}, at most {LARGEST} can be "
             "searched: lower the degree or take a smaller model"
         )
     random = Random(seed)
     flips, free = sign_flips(map)
     ansatz = Ansatz(map, degree, flips, free)
-    largest = max(map_sizes(ansatz), default=0)
+    largest = max(_class_sizes(ansatz), default=0)
     if largest > LARGEST_CLASS:
-        raise InputError(
+        raise TooLargeError(
             f"{largest} monomials of degree up to {degree} have the same signs, at most {LARGEST_CLASS} can be solved "
             "for: lower the degree or take a smaller model"
         )
@@ -153,7 +162,7 @@ def law_space(
     return best
 
 
-def map_sizes(ansatz: Ansatz) -> list[int]:
+def _class_sizes(ansatz: Ansatz) -> list[int]:
     """Numbers of monomials by class."""
     return [len(monomials) for monomials in ansatz.classes.values()]
 
@@ -170,20 +179,8 @@ def _attempt(
 ) -> Space:
     evaluator = Evaluator(map, prime)
     span, kept = spanning(map, families if degree >= 2 else (), prime)
-    # Norms may be no squares modulo the prime at some points: those seeds are passed over.
-    seeds: list[int] = []
-    samples: list[tuple[list[int], list[int]]] = []
-    wanted = max(map_sizes(ansatz), default=0) + 4
-    tries = 0
-    while len(samples) < wanted:
-        seed, tries = start + tries, tries + 1
-        try:
-            samples.append(sample(evaluator, seed))
-        except KernelError:
-            if tries > 20 * wanted:
-                raise
-            continue
-        seeds.append(seed)
+    seeds = [start + k for k in range(max(_class_sizes(ansatz), default=0) + 4)]
+    samples = [sample(evaluator, seed) for seed in seeds]
     known: dict[int, int] = {}
     for lead in span.rows:
         key = ansatz.key(lead)
@@ -335,4 +332,4 @@ def _is_free(map: ParameterMap, name: str) -> bool:
     return True
 
 
-__all__ = ["Space", "law_space", "reconstruct", "sign_flips", "spanning"]
+__all__ = ["Space", "TooLargeError", "law_space", "needed_families", "reconstruct", "sign_flips", "spanning"]

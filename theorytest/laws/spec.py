@@ -97,7 +97,7 @@ def parse(spec: str) -> Subject:
 
     Raises `InputError` with the likely fix where it does not fit.
     """
-    kind, colon, rest = spec.partition(":")
+    kind, _, rest = spec.partition(":")
     if kind.endswith(".py") or ".py:" in spec:
         return _from_file(spec)
     if kind not in _KINDS:

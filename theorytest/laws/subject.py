@@ -42,8 +42,8 @@ class Subject:
 
 def subject(definition: Any, sizes: Mapping[str, Any] | None = None) -> Subject:
     """Read a definition: a `Parameterization` with its sizes (symbol -> size), a `Model`, a written-out `Concrete`, a
-    `ParameterMap`, a Python function of named blocks with their shapes (``sizes``: name -> shape, or the defaults of its
-    parameters), or the text of a SPEC such as "linear:3,4,2".
+    `ParameterMap`, a Python function of named blocks with their shapes (``sizes``: name -> shape, or the defaults of
+    its parameters), or the text of a SPEC such as "linear:3,4,2".
 
     Raises `InputError` where it is none of these, sizes are missing, or a function is no polynomial.
     """
@@ -237,7 +237,7 @@ def _word(name: str) -> str:
     return name.replace("[", "").replace("]", "")
 
 
-# -- Python functions ---------------------------------------------------------------------------------------------------
+# -- Python functions -------------------------------------------------------------------------------------------------
 
 
 def from_function(function: Callable[..., Any], shapes: Mapping[str, Any] | None = None) -> Subject:
