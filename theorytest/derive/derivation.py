@@ -30,10 +30,10 @@ class MissingCitation(KernelError):
 
 @dataclass(frozen=True)
 class Fact:
-    """A result of a derivation: its number, and what it says."""
+    """A result of a derivation: its number, and what it says (a claim; which kind, the author of a proof knows)."""
 
     number: int
-    claim: Claim
+    claim: Any
 
 
 class Derive:
