@@ -57,12 +57,13 @@ def test_rewriting_that_does_not_end() -> None:
 
 def test_inequalities_by_squares_and_facts() -> None:
     x, y = Tensor("x", ("n",))["i"], Tensor("y", ("n",))["i"]
-    goal = statement(Inequality((x * y).sum("i") * 2, "<=", (x * x + y * y).sum("i")))
+    left, right = (x * y).sum("i") * 2, (x * x + y * y).sum("i")
+    goal = statement(Inequality(left, "<=", right))
     derive = Derive(goal)
-    derive.at_most("(x - y)^2 >= 0", goal.claim.lhs, goal.claim.rhs, by=[Square(x - y, ("i",))])
+    derive.at_most("(x - y)^2 >= 0", left, right, by=[Square(x - y, ("i",))])
     assert check(goal, derive.certificate(), {}).status == "PROVED"
     with pytest.raises(KernelError):
-        derive.at_most("the wrong way", goal.claim.rhs, goal.claim.lhs, by=[Square(x - y, ("i",))])
+        derive.at_most("the wrong way", right, left, by=[Square(x - y, ("i",))])
 
 
 def test_citations() -> None:
