@@ -59,11 +59,11 @@ effective_rank_larger = Statement(
 )
 
 
-class Entropy(Bounds):
-    """The effective rank of a matrix with det W > 0."""
+class Shares:
+    """The shares of the singular values, and bounds of the effective rank that follow from them."""
 
-    def __init__(self, derive):
-        super().__init__(derive)
+    def shares(self):
+        """Both shares are positive, given 0 < sigma_2 <= sigma_1."""
         real = self.real
         total = real.less(
             "sigma_1 + sigma_2 > 0",
@@ -77,6 +77,79 @@ class Entropy(Bounds):
         first = [(1, 1, (self.strict, self.share)), (1, 1, (self.order, self.share))]
         self.first = real.less("rho_1 > 0", 0, rho_1, self.strict, self.order, self.share, by=first)
         self.second = real.less("rho_2 > 0", 0, rho_2, self.strict, self.share, by=[(1, 1, (self.strict, self.share))])
+
+    def at_most_two(self):
+        """exp(H) <= 2."""
+        real = self.real
+        two = real.less("0 < 2", 0, 2)
+        one, other = real.power(self.first, HALF), real.power(self.second, HALF)
+        spread = real.at_most(
+            "2 sqrt(rho_1 rho_2) <= 1",
+            2 * sqrt(rho_1) * sqrt(rho_2),
+            1,
+            one,
+            other,
+            self.share,
+            by=[(1, sqrt(rho_1) - sqrt(rho_2), ())],
+        )
+        return self.below(scalar(2), two, spread)
+
+    def below(self, B, positive, spread):
+        """exp(H) <= B, from 0 < B and 2 sqrt(rho_1 rho_2) <= B - 1."""
+        real = self.real
+        root, inverse = real.power(positive, HALF), real.power(positive, -HALF)
+        roots = [real.power(rho, HALF) for rho in (self.first, self.second)]
+        middle = sqrt(rho_1) + sqrt(rho_2)
+        fits = real.at_most(
+            "sqrt(rho_1) + sqrt(rho_2) <= sqrt(B)",
+            middle,
+            sqrt(B),
+            spread,
+            root,
+            self.share,
+            *roots,
+            scale=[(2, 1, (root,))],
+            by=[(1, sqrt(B) - middle, ()), (1, 1, (spread,))],
+        )
+        logarithm = real.ln_power(positive, -HALF)
+        tangents = []
+        for rho, fact in ((rho_1, self.first), (rho_2, self.second)):
+            power = real.power(fact, -HALF)
+            u = Power(rho, -HALF) * Power(B, -HALF)
+            tangent = real.ln_upper(real.less("u > 0", 0, u, power, inverse, by=[(1, 1, (power, inverse))]))
+            product = self.derive.apply("ln-product", power, inverse, text="ln of a product")
+            mean = -HALF * (Ln(rho) + Ln(B))
+            value = real.equal(
+                "ln u = -(ln rho + ln B) / 2", Ln(u), mean, product, real.ln_power(fact, -HALF), logarithm
+            )
+            facts = (tangent, value, fact, inverse, power, real.power(fact, HALF))
+            chord = sqrt(rho) * Power(B, -HALF) - rho
+            tangents.append(
+                real.at_most("rho ln u <= sqrt(rho / B) - rho", rho * mean, chord, *facts, by=[(1, 1, (tangent, fact))])
+            )
+        slack = real.at_most(
+            "(sqrt(rho_1) + sqrt(rho_2)) / sqrt(B) <= 1",
+            middle * Power(B, -HALF),
+            1,
+            fits,
+            inverse,
+            root,
+            by=[(1, 1, (fits, inverse))],
+        )
+        entropy = real.at_most(
+            "H <= ln B", H, Ln(B), *tangents, slack, self.share, by=[(2, 1, (t,)) for t in (*tangents, slack)]
+        )
+        grows = self.derive.apply("exp-increasing", entropy, text="exp increases")
+        return real.rewrite(real.exp_ln(positive), grows, Inequality(erank, "<=", B), "exp ln B = B")
+
+
+class Entropy(Bounds, Shares):
+    """The effective rank of a matrix with det W > 0."""
+
+    def __init__(self, derive):
+        super().__init__(derive)
+        self.shares()
+        real = self.real
         self.base = real.less("1 + sqrt(2 loss) > 0", 0, bound, self.q, by=[(1, 1, ()), (1, 1, (self.q,))])
 
     def spread(self):
@@ -131,73 +204,9 @@ class Entropy(Bounds):
             by=[(1, radius - roots, ()), (1, 1, (halves,))],
         )
 
-    def at_most_two(self):
-        """exp(H) <= 2."""
-        real = self.real
-        two = real.less("0 < 2", 0, 2)
-        one, other = real.power(self.first, HALF), real.power(self.second, HALF)
-        spread = real.at_most(
-            "2 sqrt(rho_1 rho_2) <= 1",
-            2 * sqrt(rho_1) * sqrt(rho_2),
-            1,
-            one,
-            other,
-            self.share,
-            by=[(1, sqrt(rho_1) - sqrt(rho_2), ())],
-        )
-        return self.below(scalar(2), two, spread)
-
     def sharp(self):
         """exp(H) <= 1 + sqrt(2 loss)."""
         return self.below(bound, self.base, self.spread())
-
-    def below(self, B, positive, spread):
-        """exp(H) <= B, from 0 < B and 2 sqrt(rho_1 rho_2) <= B - 1."""
-        real = self.real
-        root, inverse = real.power(positive, HALF), real.power(positive, -HALF)
-        roots = [real.power(rho, HALF) for rho in (self.first, self.second)]
-        middle = sqrt(rho_1) + sqrt(rho_2)
-        fits = real.at_most(
-            "sqrt(rho_1) + sqrt(rho_2) <= sqrt(B)",
-            middle,
-            sqrt(B),
-            spread,
-            root,
-            self.share,
-            *roots,
-            scale=[(2, 1, (root,))],
-            by=[(1, sqrt(B) - middle, ()), (1, 1, (spread,))],
-        )
-        logarithm = real.ln_power(positive, -HALF)
-        tangents = []
-        for rho, fact in ((rho_1, self.first), (rho_2, self.second)):
-            power = real.power(fact, -HALF)
-            u = Power(rho, -HALF) * Power(B, -HALF)
-            tangent = real.ln_upper(real.less("u > 0", 0, u, power, inverse, by=[(1, 1, (power, inverse))]))
-            product = self.derive.apply("ln-product", power, inverse, text="ln of a product")
-            mean = -HALF * (Ln(rho) + Ln(B))
-            value = real.equal(
-                "ln u = -(ln rho + ln B) / 2", Ln(u), mean, product, real.ln_power(fact, -HALF), logarithm
-            )
-            facts = (tangent, value, fact, inverse, power, real.power(fact, HALF))
-            chord = sqrt(rho) * Power(B, -HALF) - rho
-            tangents.append(
-                real.at_most("rho ln u <= sqrt(rho / B) - rho", rho * mean, chord, *facts, by=[(1, 1, (tangent, fact))])
-            )
-        slack = real.at_most(
-            "(sqrt(rho_1) + sqrt(rho_2)) / sqrt(B) <= 1",
-            middle * Power(B, -HALF),
-            1,
-            fits,
-            inverse,
-            root,
-            by=[(1, 1, (fits, inverse))],
-        )
-        entropy = real.at_most(
-            "H <= ln B", H, Ln(B), *tangents, slack, self.share, by=[(2, 1, (t,)) for t in (*tangents, slack)]
-        )
-        grows = self.derive.apply("exp-increasing", entropy, text="exp increases")
-        return real.rewrite(real.exp_ln(positive), grows, Inequality(erank, "<=", B), "exp ln B = B")
 
     def constants(self):
         """0 < ln 2 <= 1, 0 < 1 / ln 2, 2 sqrt(2) <= sqrt(12), 0 <= sqrt(2 loss), 0 <= sqrt(loss)."""

@@ -8,7 +8,7 @@ is not negative, so that |w11| >= 1/q - q. The quasi-triangle inequality turns t
 from dataclasses import replace
 from fractions import Fraction
 
-from theorytest import All, Assumption, Identity, Inequality, Source, Statement, Witness, control, proof
+from theorytest import All, Assumption, Inequality, Source, Statement, Witness, control, proof
 from theorytest.kernel.scalar import Number, Variable, absolute, scalar, sqrt
 
 from .definitions import POSITIVE, Given, at, loss, radius, w11, w12, w21, w22
@@ -93,7 +93,7 @@ class Growth(Given):
         real = self.real
         self.positive = self.take("determinant")
         self.more = [self.take(label) for label in more]
-        q = self.radius()
+        self.radius()
         trace, s, k = w11 + w22, (w12 + w21) / 2, (w12 - w21) / 2
         squares = [
             (1, w22 * trace - 2 * s + 2 * k**2, ()),
@@ -262,7 +262,7 @@ def without_the_constant():
     return bounded(sqrt(2) / 2 * loss**-HALF, M), Witness(at(Fraction(1, 10), 0, 0, Fraction(1, 10)))
 
 
-# -- from the entries to the norm ----------------------------------------------------------------------------------------
+# -- from the entries to the norm -----------------------------------------------------------------------------------
 
 EXAMPLE = measured((5, 1, 1, 1), n=5, m=1, k=1)
 
@@ -373,7 +373,7 @@ def any_number_for_the_largest():
     return None, Witness(measured((1, 1, 0, 0), e=(1, 1, 1, 1), n=Fraction(1, 2), m=1, k=0, E=-1))
 
 
-# -- equation 8 ----------------------------------------------------------------------------------------------------------
+# -- equation 8 -----------------------------------------------------------------------------------------------------
 
 a = e11 / (sqrt(2) * constant)
 
@@ -693,7 +693,7 @@ def any_number_for_the_largest_in_equation_8():
     return None, Witness(measured((101, 1, 1, Fraction(1, 100)), n=0, m=101, k=101, E=0, e=(1, 200, 200, 200)))
 
 
-# -- corollary 1, for a matrix -------------------------------------------------------------------------------------------
+# -- corollary 1, for a matrix --------------------------------------------------------------------------------------
 
 level = Variable("K")
 SMALL = Assumption(
@@ -722,7 +722,7 @@ corollary = Statement(
         *static,
         *letters,
         "the limit is stated with its rate, at one matrix: the loss that the corollary assumes to tend to 0 has to be "
-        "below a level that depends on K alone; that the effective rank tends to 1 and the distance to 0 is RC20-Eq9 and "
+        "below a level that depends on K alone; the effective rank and the distance follow from RC20-Eq9 and "
         "RC20-Eq10 in the same way",
     ),
 )
