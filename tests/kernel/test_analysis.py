@@ -498,6 +498,8 @@ DOWNWARD = Monotone(x, "x", "decreasing", NOTHING)
             True,
         ),
         (Range(x, "x", NOTHING, NOTHING, True, None, False), Range(x, "x", None, NOTHING, True, None, False), False),
+        # infinity is no value: these two say the same
+        (Range(x, "x", NOTHING, NOTHING, True, None, False), Range(x, "x", NOTHING, NOTHING, True, None, True), False),
         (InfimalRank(EYE, "x", 1), InfimalRank(EYE, "x", 2), True),
         (InfimalRank(EYE, "x", 1), InfimalRank(EYE, "x", 1), False),
         (InfimalRank(EYE, "x", 1), InfimalRank(VALUES.matrix, "x", 2), False),

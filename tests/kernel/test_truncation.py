@@ -242,6 +242,8 @@ def test_lower_bounds_refuse_boxes_that_do_not_fit() -> None:
         ({"letters": (("G", eye(2)), ("V[1]", eye(2)), ("V[2]", array((2, 2), {})))}, "nonzero"),
         ({"letters": (("G", eye(2)), ("V[1]", eye(2)), ("V[2]", array((2,), {(0,): 1})))}, "matrix"),
         ({"variables": (("ε", Fraction(0)),)}, "positive"),
+        ({"variables": (("ε", ONE), ("ε", Fraction(9)))}, "two values for one letter"),
+        ({"letters": (("G", eye(2)), ("G", eye(2)), ("V[1]", eye(2)), ("V[2]", eye(2)))}, "two values for one letter"),
     ],
 )
 def test_instances_that_are_none(changes: dict, message: str) -> None:

@@ -638,6 +638,11 @@ def _read(side: Scalar, values: Mapping[str, Fraction], bits: int) -> str:
         return str(value) if isinstance(value, Fraction) else value.str(12)
 
 
+def _interval(claim: Range) -> tuple[Fraction, bool, Fraction | None, bool]:
+    """The interval that a range is: infinity belongs to none, whatever is said of it."""
+    return claim.bottom, claim.bottom_attained, claim.top, claim.top is not None and claim.top_attained
+
+
 def contradicts(shown: Claim, claim: Claim) -> bool:
     """Whether two claims cannot both hold, at any point. (The one that is shown refutes the other if there is a point
     at which the assumptions hold.)"""
@@ -653,7 +658,7 @@ def contradicts(shown: Claim, claim: Claim) -> bool:
             return shown != claim and (shown.function, shown.variable) == (claim.function, claim.variable)
         case Range(), Range():
             same = (shown.function, shown.variable, shown.low) == (claim.function, claim.variable, claim.low)
-            return same and shown != claim
+            return same and _interval(shown) != _interval(claim)
         case InfimalRank(), InfimalRank():
             return shown != claim and (shown.matrix, shown.variable) == (claim.matrix, claim.variable)
         case Inequality(lhs, "<", rhs), Inequality(low, _, high):

@@ -98,6 +98,8 @@ class Tucker:
         """Read an instance; raise where it is not one of the proposition: eps > 0 and all factors nonzero, of fitting
         shapes."""
         letters, variables = dict(instance.letters), dict(instance.variables)
+        if len(letters) != len(instance.letters) or len(variables) != len(instance.variables):
+            raise KernelError("an instance gives two values for one letter")
         core = letters.get("G")
         if core is None or not core.shape or EPSILON not in variables:
             raise KernelError(f"an instance needs a core G with at least one mode, and the variable {EPSILON}")
