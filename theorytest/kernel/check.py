@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from theorytest.kernel import analysis
-from theorytest.kernel import order as _order  # noqa: F401  (registers its rules)
+from theorytest.kernel import analysis, order
 from theorytest.kernel.claim import All, Claim
 from theorytest.kernel.encoding import decode, digest, validate
 from theorytest.kernel.errors import KernelError
@@ -35,6 +34,7 @@ from theorytest.kernel.statement import (
 from theorytest.kernel.witness import certifies, refutes, require_assumptions
 
 KERNEL = Rest("kernel", "theorytest.kernel")
+RULES_OF = (analysis, order)  # the modules that register rules beside `theorytest.kernel.rules`
 NOT_EXCLUDED = "vacuity not excluded"
 # What Python raises where data have another form than a rule or a record needs.
 MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -156,6 +156,10 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
     for name in ("id", "label", "kind", "title", "expected") if own else ("label", "title", "expected"):
         if getattr(statement, name) != entry[name]:
             return [f"its {name} is {getattr(statement, name)!r}, the record says {entry[name]!r}"]
+    if own:
+        told = [(a["label"], a["text"]) for a in entry["assumptions"]], entry["deviations"]
+        if told != ([(a.label, a.text) for a in statement.assumptions], list(statement.deviations)):
+            return ["its assumptions or deviations are not those that the record tells"]
     offered = entry["certificates"] if own else [c for c in [entry["certificate"]] if c is not None]
     found: str | None = None
     problems: list[str] = []
