@@ -115,7 +115,8 @@ def _power(value: Value, exponent: Fraction, expression: Scalar) -> Value:
     positive = less(Fraction(0), value)
     if exponent.denominator == 1:
         negative = less(value, Fraction(0))
-        _need(True if positive or negative else (False if positive is negative is False else None), expression)
+        zero = positive is False and negative is False
+        _need(positive or negative or (False if zero else None), expression)
         return value ** int(exponent)
     if exponent > 0 and isinstance(value, Fraction) and value == 0:
         return Fraction(0)
