@@ -3,8 +3,8 @@
 With r = sqrt(2 l) and sign det W = sign(b12 b21): (b) b12 w12 >= |b12| (|b12| - r), and the same for b21, so that
 |w11 w22| > (|b12| - r) (|b21| - r) once both factors are positive, and |w22| <= |b22| + r. (d) The norms
 N+ = |(w11 + w22, w12 - w21)| and N- = |(w11 - w22, w12 + w21)| are sigma_1 +- sigma_2, in the order that the sign of
-det W gives. At the matrix with the entries w11, b12, b21, 0, whose determinant has the opposite sign, their order is reversed;
-it is at distance at most |b22| + r, and so is sigma_2 from 0.
+det W gives. At the matrix with the entries w11, b12, b21, 0, whose determinant has the opposite sign, their order is
+reversed; it is at distance at most |b22| + r, and so is sigma_2 from 0.
 """
 
 from fractions import Fraction
@@ -68,7 +68,6 @@ class Perturbed(Given):
 
     def __init__(self, derive):
         super().__init__(derive)
-        real = self.real
         self.r = self.radius(loss)
         self.a, self.b, self.e = (self.modulus(b) for b in observed)
         self.moduli = {entry: self.modulus(entry) for entry in entries}
