@@ -10,13 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import product
-from math import lcm, prod
+from math import isqrt, lcm, prod
 from typing import Any
 
-from flint import fmpq_mat
+from flint import fmpq_mat, nmod_mat
 
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.rank import GramLaw, GramPart, ParameterMap, conserves
+from theorytest.kernel.rank import (
+    Evaluator,
+    GramLaw,
+    GramPart,
+    ParameterMap,
+    PolynomialLaw,
+    conserves,
+    entries,
+    rate,
+    require_law,
+    sample,
+)
 
 MOST_LEGS = 5  # of a factor, for matrix legs to be tried; with more only slices along single legs are
 Subscripts = tuple[str | int, ...]
@@ -25,6 +36,9 @@ Part = tuple[str, tuple[int, ...], tuple[int, ...]]
 
 def gram_laws(map: ParameterMap) -> list[GramLaw]:
     """All Gram laws of the map, finest first; each accepted by the kernel. A coarser one may follow from finer ones."""
+    numbers = [s for c in map.components for t in c.terms for _, subscripts in t.factors for s in subscripts]
+    if numbers and not any(isinstance(s, str) for s in numbers):
+        return written_out_gram_laws(map, (1 << 31) - 1)
     found: dict[GramLaw, None] = {}
     for parts in _candidates(map):
         for law in _solutions(map, parts):
@@ -104,6 +118,72 @@ def _solutions(map: ParameterMap, parts: tuple[Part, ...]) -> Iterator[GramLaw]:
         yield GramLaw(tuple(GramPart(c * sign, block, batch, matrix) for c, (block, batch, matrix) in kept))
 
 
+def written_out_gram_laws(map: ParameterMap, prime: int) -> list[GramLaw]:
+    """Gram laws of a map that is written out entry by entry (a traced function), where no legs can be read off.
+
+    Every way to line up axes of the blocks is tried; the coefficients are those that satisfy the equations of laws
+    modulo p at some points. The kernel then writes each law out.
+    """
+    evaluator = Evaluator(map, prime)
+    samples = [sample(evaluator, seed) for seed in range(12)]
+    groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[Part]] = {}
+    for name, shape in map.blocks:
+        for batch, matrix in _labels(
+            tuple(f"{axis}" for axis in range(len(shape))), {f"{a}" for a in range(len(shape))}
+        ):
+            sizes = (tuple(shape[a] for a in batch), tuple(shape[a] for a in matrix))
+            groups.setdefault(sizes, []).append((name, batch, matrix))
+    found: list[GramLaw] = []
+    for parts in groups.values():
+        columns = [list(entries(map, GramLaw((GramPart(Fraction(1), *part),)))) for part in parts]
+        rows: list[list[int]] = []
+        for place in range(len(columns[0])):
+            for point, field in samples:
+                rows.append([_rate(column[place], point, field, prime) for column in columns])
+        for solution in _modular_null_space(rows, len(parts), prime):
+            kept = [(c, part) for c, part in zip(solution, parts, strict=True) if c]
+            scale = lcm(*(c.denominator for c, _ in kept)) * (1 if kept[0][0] > 0 else -1)
+            law = GramLaw(tuple(GramPart(c * scale, *part) for c, part in kept))
+            try:
+                require_law(map, law)
+            except KernelError:
+                continue
+            found.append(law)
+    return sorted(found, key=lambda law: -_forms(map, law))
+
+
+def _rate(law: PolynomialLaw, point: list[int], field: list[int], prime: int) -> int:
+    return sum(int(c) * rate(monomial, point, field, prime) for c, monomial in law.terms) % prime
+
+
+def _modular_null_space(rows: list[list[int]], width: int, prime: int) -> list[list[Fraction]]:
+    matrix = nmod_mat(len(rows), width, [value for row in rows for value in row], prime)
+    reduced, rank = matrix.rref()
+    pivots = [next(j for j in range(width) if int(reduced[k, j])) for k in range(rank)]
+    basis: list[list[Fraction]] = []
+    for free in (j for j in range(width) if j not in pivots):
+        vector = [Fraction(0)] * width
+        vector[free] = Fraction(1)
+        for k, pivot in enumerate(pivots):
+            number = reconstruct(-int(reduced[k, free]) % prime, prime)
+            if number is None:
+                break
+            vector[pivot] = number
+        else:
+            basis.append(vector)
+    return basis
+
+
+def reconstruct(value: int, prime: int) -> Fraction | None:
+    """The fraction with numerator and denominator below sqrt(p/2) that is the given residue, if there is one."""
+    bound = isqrt(prime // 2)
+    r, s, x, y = prime, value % prime, 0, 1
+    while s > bound:
+        quotient = r // s
+        r, s, x, y = s, r - quotient * s, y, x - quotient * y
+    return Fraction(s, y) if 0 < abs(y) <= bound else None
+
+
 def null_space(rows: list[list[int]], width: int) -> list[list[Fraction]]:
     """A basis of the solutions of a homogeneous system over the rationals, each scaled to coprime integers."""
     pivots: list[int] = []
@@ -124,4 +204,4 @@ def null_space(rows: list[list[int]], width: int) -> list[list[Fraction]]:
     return basis
 
 
-__all__ = ["gram_laws", "null_space"]
+__all__ = ["gram_laws", "null_space", "reconstruct"]

@@ -285,11 +285,11 @@ def from_function(function: Callable[..., Any], shapes: Mapping[str, Any] | None
         ) from error
     values: list[Any] = []
     for part in result if isinstance(result, (tuple, list)) else (result,):
-        values += list(np.asarray(part, dtype=object).reshape(-1))
+        values += list(part.reshape(-1)) if isinstance(part, np.ndarray) else [part]
     components: list[Component] = []
     for value in values:
         if not isinstance(value, fmpq_mpoly):
-            if isinstance(value, (int, Fraction)):
+            if isinstance(value, (int, Fraction, np.integer)):
                 continue  # a constant entry has no gradient
             raise InputError(f"{name} returns a {type(value).__name__}, needed polynomials with exact coefficients")
         terms: list[Contraction] = []
