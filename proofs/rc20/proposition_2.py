@@ -17,6 +17,7 @@ from theorytest import (
     Monotone,
     Outcome,
     Range,
+    SingularValues,
     Source,
     Statement,
     Witness,
@@ -33,6 +34,7 @@ from .singular_values import (
     modulus,
     on_solutions,
     sigma_1,
+    sigma_1_of_w,
     sigma_2,
     sigma_2_of_w,
     solution,
@@ -68,6 +70,7 @@ proposition = Statement(
     assumptions=(FREE,),
     claim=All(
         (
+            SingularValues(solution, (sigma_1_of_w, sigma_2_of_w)),
             Range(erank_of_w, "w", None, ONE, False, TWO, True),
             Identity(substitute(erank, "w", scalar(0)), scalar(2)),
             Monotone(erank, "w", "decreasing", NOTHING),
@@ -203,6 +206,7 @@ def by_the_derivative_of_the_entropy(derive):
     falls, limit, start = on.falls(), on.tends_to_one(), on.at_zero_two()
     second, far, downward = on.second_falls()
     facts = (
+        on.values(),
         on.range_of_erank(falls, limit, start),
         start,
         falls,
@@ -239,29 +243,26 @@ def along_the_solutions(run):
     the range."""
     from mpmath import MPContext
 
-    context = MPContext()
-    context.dps, steps = 60, 60
-    last, worst = None, 0
+    low, high = MPContext(), MPContext()
+    digits, steps = 50, 60
+    low.dps, high.dps = digits + 10, digits + 40
+    last, worst, unit = None, 0, high.mpf(10) ** -(digits + 5)
     for k in range(steps):
-        w11 = context.mpf(0) if not k else context.mpf(10) ** (context.mpf(k) / 6 - 4)
-        one, two = context.svd_r(context.matrix([[w11, 1], [1, 0]]), compute_uv=False)
-        rho = [value / (one + two) for value in (one, two)]
-        rank = context.exp(-sum(r * context.log(r) for r in rho))
-        with precision(300):
-            exact = context.mpf(ball(evaluate(erank, {"w": exact_value(w11)})).mid().str(70, radius=False))
-        worst = max(worst, abs(rank - exact))
+        w11, found = Fraction(3, 2) ** (k - 8) if k else Fraction(0), []
+        for context in (low, high):
+            entry = context.mpf(w11.numerator) / w11.denominator
+            one, two = context.svd_r(context.matrix([[entry, 1], [1, 0]]), compute_uv=False)
+            rho = [value / (one + two) for value in (one, two)]
+            found.append((context.exp(-sum(r * context.log(r) for r in rho)), two))
+        (coarse, _), (rank, two) = found
+        with precision(4 * (digits + 40)):
+            value = ball(evaluate(erank, {"w": w11})).mid().str(digits + 40, radius=False)
+        worst = max(worst, abs(rank - high.mpf(value)) / (abs(rank - coarse) + unit))
         if not 1 < rank <= 2 or (last and not (rank < last[0] and two < last[1])):
-            return Outcome(k + 1, str(worst), False, f"at w11 = {w11}: effective rank {rank}, sigma_2 {two}", 50)
+            return Outcome(k + 1, str(worst), False, f"at w11 = {w11}: effective rank {rank}, sigma_2 {two}", digits)
         last = rank, two
-    agree = worst < context.mpf(10) ** -50
-    detail = f"effective rank down to {context.nstr(last[0], 8)}, distance to {context.nstr(last[1], 3)}"
-    return Outcome(steps, context.nstr(worst, 3), bool(agree), detail, 50)
-
-
-def exact_value(number):
-    """An mpmath number as the rational that it is."""
-    mantissa, exponent = number.man_exp
-    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+    detail = f"effective rank down to {high.nstr(last[0], 8)}, distance to {high.nstr(last[1], 3)}"
+    return Outcome(steps, high.nstr(worst, 3), bool(worst <= 1), detail, digits)
 
 
 @control(proposition, breaks="1 is not attained", contrary=exact_range)
