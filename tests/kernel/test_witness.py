@@ -36,7 +36,7 @@ from theorytest.kernel.claim import (
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array, Block, Focus, Link, Parameterization, Product
 from theorytest.kernel.scalar import Number, Variable
-from theorytest.kernel.statement import Instance, Statement, Witness
+from theorytest.kernel.statement import Assumption, Instance, Statement, Witness
 from theorytest.kernel.terms import Tensor, constant, zero
 from theorytest.kernel.witness import assignments, certifies, motion_flow, refutes, require_assumptions
 
@@ -177,6 +177,14 @@ def test_assumptions_at_an_instance(formula, instance, met):
     else:
         with pytest.raises(KernelError, match="does not meet assumption 'it'"):
             require_assumptions(made, instance)
+
+
+def test_words_without_a_formula_restrict_nothing():
+    words = (Assumption("loss", "differentiable"), Assumption("depth", "two", AtLeast("m", 2)))
+    made = dataclasses.replace(state("S", Identity(P2, P2)), assumptions=words)
+    require_assumptions(made, Instance((("m", 2),)))
+    with pytest.raises(KernelError, match="'depth'"):
+        require_assumptions(made, Instance((("m", 1),)))
 
 
 def test_an_assumption_that_cannot_be_decided_is_not_met():

@@ -119,9 +119,10 @@ def assignments(flow: Flow, instance: Instance) -> Iterator[dict[str, int]]:
         options: list[list[dict[str, int]]] = []
         for link in focus.links:
             inside = families[0].body if link.mode and families else model.body
-            chain = next(_chains(inside), None)
-            if chain is None or (link.mode and link.mode not in numbers):
-                raise KernelError(f"{model.name} has no chain at {link.mode!r}")
+            chains = _chains(inside)
+            if len(chains) != 1 or (link.mode and link.mode not in numbers):
+                raise KernelError(f"{model.name} has no chain at {link.mode!r}, or several")
+            (chain,) = chains
             around = {families[0].index: numbers[link.mode]} if link.mode else {}
             length = size_of(chain.count, sizes, around)
             order = list(range(length, 0, -1)) if chain.descending else list(range(1, length + 1))
@@ -141,13 +142,11 @@ def assignments(flow: Flow, instance: Instance) -> Iterator[dict[str, int]]:
             yield total
 
 
-def _chains(node: Node) -> Iterator[Chain]:
+def _chains(node: Node) -> tuple[Chain, ...]:
     """The chains of a node, not those inside a family of modes."""
-    if isinstance(node, Chain):
-        yield node
-    elif isinstance(node, Product):
-        for part in node.parts:
-            yield from _chains(part)
+    if isinstance(node, Product):
+        return tuple(chain for part in node.parts for chain in _chains(part))
+    return (node,) if isinstance(node, Chain) else ()
 
 
 # -- assumptions ------------------------------------------------------------------------------------------------------
