@@ -375,6 +375,12 @@ def test_an_example_that_meets_nothing_is_no_proof():
     assert verdict.status == UNDECIDED
 
 
+def test_only_statuses_can_be_expected():
+    assert Statement("S", "", AtLeast("L", 2), expected="finding").expected == "finding"
+    with pytest.raises(KernelError, match="expected is one of PROVED"):
+        Statement("S", "", AtLeast("L", 2), expected="refuted")
+
+
 def test_assumptions_have_one_label_each():
     with pytest.raises(KernelError, match="same label"):
         Statement("S", "", AtLeast("L", 2), assumptions=(Assumption("a", ""), Assumption("a", "")))

@@ -503,6 +503,7 @@ DEEP = naive.DEEP_TUCKER
     ("model", "focus", "message"),
     [
         (naive.CP, Focus(("n", "n")), "distinct"),
+        (naive.MATRIX, Focus(("n",)), "no family of modes"),
         (naive.CP, Focus(("~",)), "not a name"),
         (naive.CP, Focus(("*",)), "not a name"),
         (naive.CP, Focus(("m/i",)), "not a name"),

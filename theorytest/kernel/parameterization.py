@@ -416,6 +416,8 @@ class _Grouping:
         unopened = set(self.links) - self.opened
         if unopened:
             raise KernelError(f"there is no chain to open at {sorted(unopened)} in {self.model.name}")
+        if self.focus.modes and not self.family:
+            raise KernelError(f"there is no family of modes in {self.model.name} to name {self.focus.modes} in")
         output = self.output()
         for leg in output:
             if leg not in dict(term.free):

@@ -81,6 +81,8 @@ class Statement:
         labels = [assumption.label for assumption in self.assumptions]
         if len(set(labels)) != len(labels):
             raise KernelError(f"{self.label}: two assumptions have the same label")
+        if self.expected not in (*STATUSES, FINDING):
+            raise KernelError(f"{self.label}: expected is one of {', '.join(STATUSES)}, given {self.expected!r}")
         if not self.id:
             object.__setattr__(self, "id", self.label)
 

@@ -93,6 +93,8 @@ class Term:
         if isinstance(other, (int, Fraction)):
             scaled = tuple(Monomial(m.coefficient * other, m.factors, m.bound) for m in self.monomials)
             return Term(self.free, scaled).normal()
+        if not isinstance(other, Term):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise KernelError(f"coefficients are exact: an integer or a Fraction was needed, given {other!r}")
         free = _merge(self.free + other.free)
         products: list[Monomial] = []
         for left in self.monomials:
