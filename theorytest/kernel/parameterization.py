@@ -416,7 +416,7 @@ class _Grouping:
         unopened = set(self.links) - self.opened
         if unopened:
             raise KernelError(f"there is no chain to open at {sorted(unopened)} in {self.model.name}")
-        if self.focus.modes and not self.family:
+        if self.focus.modes and not eaches(self.model.body):
             raise KernelError(f"there is no family of modes in {self.model.name} to name {self.focus.modes} in")
         output = self.output()
         for leg in output:
