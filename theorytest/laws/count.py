@@ -80,6 +80,8 @@ def count_laws(
             reasons.append(f"prime {p}: {error}")
             continue
         if found.exact:
+            if best is not None:
+                reasons.append(f"prime {best.certificate.prime}: rank lost at the point")
             best = found
             break
         if best is None or _gap(found) < _gap(best):
