@@ -247,7 +247,7 @@ def test_user_indices_named_like_the_kernels_own():
         (lambda: v["i"] + X["i", "q"], "two sizes"),
         (lambda: v["i"] * X["i", "q"], "two sizes"),
         (lambda: X["p", "q"].rename({"p": "q"}), "two sizes"),
-        (lambda: v["i"] * 0.5, "coefficients are exact"),
+        (lambda: v["i"] * 0.5, "coefficients are exact"),  # type: ignore[operator]
         (lambda: v["i"].sum("j"), "cannot sum"),
         (lambda: v["i"].sum("i", "i"), "declared twice"),
         (lambda: Term((("i", "n"), ("i", "n")), ()), "declared twice"),
