@@ -276,6 +276,31 @@ class InfimalRank:
 
 
 @noun
+class Fold:
+    """Of families of numbers, for all sizes: for every N >= 1 and all real s_1, ..., s_N of which each meets
+    ``conditions`` (for the variable ``member``), the state meets ``claims``, where ``count`` is N.
+
+    state: name, start, update. A state variable is its start at the member s_1, and becomes its update with each of
+    s_2, ..., s_N in turn (all at once; ``count`` is then the number of members before). All other variables have any
+    fixed values.
+    """
+
+    member: str
+    count: str
+    state: tuple[tuple[str, Scalar, Scalar], ...]
+    conditions: tuple[Identity | Inequality, ...]
+    claims: tuple[Where, ...]
+
+
+@noun
+class ComponentNormRate:
+    """CP factorization, any order N: wherever the norm P_r of component r is positive, d/dt P_r = gamma_r times the sum
+    over n of the product over m != n of ||w_r^m||^2, where gamma_r = <-grad, component r> / P_r (RMC21 Theorem 1)."""
+
+    motion: Flow
+
+
+@noun
 class All:
     """Every one of the claims holds."""
 
@@ -302,6 +327,8 @@ Claim = (
     | Limit
     | Range
     | InfimalRank
+    | Fold
+    | ComponentNormRate
     | All
 )
 
