@@ -452,7 +452,7 @@ def smaller_eps():
     """An eps that is smaller than the differences, at N = 3: eps = 0 for the squared norms 1, 1, 8."""
     varied, witness = at_order_three(above_at_three(u**2), **numbers(eps=0))
     s1, s2, s3 = (Variable(f"s{n}") for n in (1, 2, 3))
-    formulas = tuple(below(0, v) for v in (s1, s2, s3, g)) + (Identity(g**3, s1 * s2 * s3),)
+    formulas = (*(below(0, v) for v in (s1, s2, s3, g)), Identity(g**3, s1 * s2 * s3))
     setting = Assumption("real", "s_n > 0, g^3 = s_1 s_2 s_3", All(formulas))
     return replace(varied, assumptions=(setting,)), witness
 

@@ -52,12 +52,12 @@ def test_induction() -> None:
 def test_induction_may_use_the_count_and_its_own_conditions() -> None:
     """The sum of n numbers that are at least c, where c >= 0, is at least c n."""
     own = at_most(0, c)
-    goal = Fold(
-        "s", "n", (("p", s, p + s),), (at_most(c, s),), (Where((own,), at_most(c * n, p)), Where((), at_most(c, c)))
-    )
+    claims = at_most(c * n, p), at_most(c, c)
+    parts = Where((own,), claims[0]), Where((), claims[1])
+    goal = Fold("s", "n", (("p", s, p + s),), (at_most(c, s),), parts)
     first, after = families.states(goal)
     assert first == {"p": s, "n": scalar(1)} and after == {"p": p + s, "n": n + 1}
-    shown = [families.put_in(part.claim, values) for part in parts for values in (first, after)]
+    shown = [families.put_in(claim, values) for claim in claims for values in (first, after)]
     base = Where((at_most(c, s), own), shown[0])
     step = Where((at_most(c, s), at_most(c * n, p), at_most(1, n), at_most(c, c), own), shown[1])
     rest = [Where((), part) for part in shown[2:]]
