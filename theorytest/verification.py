@@ -9,6 +9,7 @@ byte.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -91,11 +92,20 @@ def missing_extra(error: BaseException) -> str:
         if isinstance(seen, ModuleNotFoundError) and seen.name:
             extra = EXTRAS.get(seen.name.partition(".")[0])
             if extra:
-                return f"{seen.name} is not installed: pip install 'theorytest[{extra}]'"
+                return f"{seen.name} is not installed: pip install {installable(extra)}"
         if isinstance(seen, InputError) and "pip install" in str(seen):
-            return record.one_line(str(seen))
+            hint = re.sub(r"'theorytest\[(\w+)\]'", lambda m: installable(m[1]), str(seen))
+            return record.one_line(hint)
         seen = seen.__cause__ or seen.__context__
     return ""
+
+
+def installable(extra: str) -> str:
+    """How pip names this package with an extra: in a clone, the clone."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / "pyproject.toml").is_file() or root.name == "site-packages":
+        return f"'theorytest[{extra}]'"
+    return f"-e '{'.' if root == Path.cwd().resolve() else root}[{extra}]'"
 
 
 class LeftOutError(Exception):
@@ -179,11 +189,15 @@ class Checker:
                 reasons.append(verdict.reason)
             else:
                 found.append((certificate, verdict))
-        if not tries and statement.expected == REFUTED:
-            searched, tried = self._search(statement)
+        assumed = not tries and statement.expected == ASSUMED
+        if not found and not left_out and not assumed:
+            # Nothing speaks for it: look for numbers that speak against it.
+            searched, tried = self._counterexample(statement)
             if searched is not None:
                 found.append(searched)
-            reasons += [tried] if searched is None else []
+            elif tries or not entry.evidence or statement.expected == REFUTED:
+                reasons += [] if tries else [] if statement.expected == REFUTED else ["no proof is offered"]
+                reasons.append(tried)
         found.sort(key=lambda pair: _STRENGTH.index(pair[1].status))
         strongest = found[0][1] if found else None
         if strongest is not None and len({v.status == REFUTED for _, v in found}) > 1:
@@ -191,11 +205,9 @@ class Checker:
                 "certificates for and against it: one of the rules of the kernel is wrong, please report this"
             )
             strongest, found = None, []
-        assumed = not tries and statement.expected == ASSUMED
         status = ASSUMED if assumed else "UNDECIDED" if strongest is None else strongest.status
         reason = "; ".join(reasons) if reasons or not assumed else statement.expected_reason
-        if strongest is None and not reasons and not tries and not entry.evidence and not assumed:
-            reason = "nothing is offered for it: no proof, no certificate, no evidence"
+        counter = strongest.counterexample if strongest is not None else None
         steps = [step for certificate, _ in found[:1] for step in self._steps(statement, certificate)]
         made = {
             **describe(statement),
@@ -205,6 +217,8 @@ class Checker:
             "certificates": [_certificate(c) for c, _ in found],
             "steps": steps,
             "reason": reason,
+            "margin": counter.margin if counter is not None else "",
+            "control_count": len(entry.controls),
             "vacuity": strongest.vacuity if strongest is not None else "",
             "file": entry.file,
             "seconds": round(time.perf_counter() - start, 3),
@@ -344,6 +358,13 @@ class Checker:
             "left_out": left_out,
         }
 
+    def _counterexample(self, statement: Statement) -> tuple[tuple[Certificate, Verdict] | None, str]:
+        """The same for a statement; where the search itself cannot run, that is said."""
+        try:
+            return self._search(statement)
+        except (StepError, LeftOutError) as error:
+            return None, f"no counterexample could be searched for: {error}"
+
     def _search(self, statement: Statement) -> tuple[tuple[Certificate, Verdict] | None, str]:
         """A witness found by search and accepted by the kernel; else None and what was tried."""
         from theorytest.kernel.statement import Certificate
@@ -408,6 +429,7 @@ class Checker:
         """What a record says of a statement of which only parts were run."""
         made = {**describe(entry.statement), "status": "UNDECIDED", "scope": entry.statement.scope, "rests_on": []}
         made |= {"certificates": [], "steps": [], "reason": record.NOT_SELECTED, "vacuity": "", "file": entry.file}
+        made |= {"margin": "", "control_count": len(entry.controls)}
         label = entry.statement.label
         return {"part": "statement", "label": label, "order": [*entry.order, 0], "entry": {**made, "seconds": 0.0}}
 
@@ -428,10 +450,11 @@ class StepError(Exception):
 def _steps_named(name: str) -> Iterator[None]:
     """Turn an error in an author's function into one line with its place, and a missing extra into `LeftOutError`."""
     try:
-        yield
+        with loader.nobody_exits():
+            yield
     except (StepError, LeftOutError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         extra = missing_extra(error)
         if extra:
             raise LeftOutError(extra) from error

@@ -89,7 +89,8 @@ def _feed(
             answer = None
         if answer is None:
             code = process.wait()
-            ready.put((label, f"a worker process ended (code {code}) while it checked {label}; try --workers 1"))
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+            ready.put((label, f"{label}: the process that checked it {how}; verify it alone with --workers 1"))
             return
         ready.put((label, answer))
 
@@ -114,11 +115,19 @@ def _serve(answers: Any) -> None:
     from theorytest import loader
     from theorytest.authoring import Run
 
-    library = loader.load_files([Path(f) for f in task["files"]])
-    for label, entry in library.entries.items():
-        entry.selected = label in task["selected"]
-    checker = Checker(library, Run(*task["run"]))
+    found: Any
+    checker, failed = None, ""
+    try:
+        library = loader.load_files([Path(f) for f in task["files"]])
+        for label, entry in library.entries.items():
+            entry.selected = label in task["selected"]
+        checker = Checker(library, Run(*task["run"]))
+    except InputError as error:  # a file was edited since the main process read it
+        failed = str(error)
     for line in sys.stdin:
-        found = checker.check(json.loads(line))
+        try:
+            found = checker.check(json.loads(line)) if checker is not None else failed
+        except InputError as error:
+            found = str(error)
         answers.write(json.dumps(found) + "\n")
         answers.flush()
