@@ -75,7 +75,9 @@ def entry(
     }
 
 
-def control(made: Statement, certificate: Certificate | None, outcome: str = REFUTED) -> dict[str, Any]:
+def control(
+    made: Statement, certificate: Certificate | None, outcome: str = REFUTED, margin: str = ""
+) -> dict[str, Any]:
     return {
         "label": made.label,
         "title": made.title,
@@ -84,6 +86,7 @@ def control(made: Statement, certificate: Certificate | None, outcome: str = REF
         "statement": encode(made),
         "outcome": outcome,
         "certificate": None if certificate is None else part(certificate),
+        "margin": margin,
     }
 
 
@@ -102,11 +105,13 @@ def record() -> dict[str, Any]:
     verdict, certificate = proved(first, build)
     false = dataclasses.replace(state("lemma 1/sum", Conserved(norm(W_N) + norm(W_M), CP_FLOW)), expected=REFUTED)
     refuted = Certificate("witness", false.digest, witness(), "author")
-    assert check(false, refuted, {}).status == REFUTED
+    found = check(false, refuted, {})
+    assert found.status == REFUTED and found.counterexample is not None
     same = dataclasses.replace(state("lemma 1/same", first.claim), expected=FINDING)
     survives = proved(same, build)[1]
     open_ = dataclasses.replace(state("lemma 1/open", Conserved(norm(W_N), CP_FLOW)), expected=FINDING)
-    controls = (control(false, refuted), control(same, survives, FINDING), control(open_, None, FINDING))
+    margin = found.counterexample.margin
+    controls = (control(false, refuted, margin=margin), control(same, survives, FINDING), control(open_, None, FINDING))
     second = dataclasses.replace(
         state("cites it", first.claim), deviations=("none",), assumptions=(Assumption("loss", "any"),), title="again"
     )
@@ -208,6 +213,9 @@ FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         put(control_of(2), "outcome", "fine"),
         "lemma 1/open: the record says 'fine'",
     ),
+    "a larger margin": (put(control_of(0), "margin", "100"), "the record says '100'"),
+    "no margin where there is one": (put(control_of(0), "margin", ""), "lemma 1/sum: the claim fails by"),
+    "a margin of what is open": (put(control_of(2), "margin", "1"), "lemma 1/open: the claim fails by ''"),
     "swapped certificates": (swap_certificates, "does not have the digest"),
     "reordered statements": (
         swap_statements,

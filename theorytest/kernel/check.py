@@ -162,6 +162,7 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
             return ["its assumptions or deviations are not those that the record tells"]
     offered = entry["certificates"] if own else [c for c in [entry["certificate"]] if c is not None]
     found: str | None = None
+    margin = ""  # of the strongest certificate
     problems: list[str] = []
     for item in offered:
         certificate = Certificate(item["kind"], entry["digest"], decode(item["payload"]), item["producer"])
@@ -176,6 +177,7 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
                 problems.append(f"certificates for both {found} and {verdict.status}")
         else:
             found = verdict.status
+            margin = "" if verdict.counterexample is None else verdict.counterexample.margin
             if found == PROVED:
                 library[statement.digest] = statement
             problems += _differences(verdict, entry) if own else []
@@ -186,6 +188,8 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
         recorded = PROVED
     if not problems and recorded != found and (found is not None or recorded in (PROVED, CERTIFIED, REFUTED)):
         problems.append(f"the record says {recorded}, the certificates give {found}")
+    if not problems and entry.get("margin", margin) != margin:
+        problems.append(f"the claim fails by {margin!r}, the record says {entry['margin']!r}")
     return problems
 
 
