@@ -192,6 +192,33 @@ def explain(
     return int(any(text.partition(" ")[0] == entry["label"] for text in record.problems(made)))
 
 
+# -- coverage --------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.option("--record", "name", help="Run (a number) or record file.  [default: the newest run here]")
+@json_option
+def coverage(name: str | None, json_file: Path | None) -> int:
+    """Show every statement of the papers with its status in the record of a run, and what is missing."""
+    from theorytest import blueprint
+
+    if name is None:
+        runs = sorted(int(p.stem) for p in Path(FOLDER).glob("*.json") if p.stem.isdigit())
+        if not runs:
+            raise InputError(f"there is no record in {FOLDER}: run `theorytest verify` first")
+        name = str(runs[-1])
+    file = _record_file(name)
+    try:
+        rows = blueprint.coverage(record.read(file), blueprint.inventory())
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{file} is not a complete record: {error} is missing") from error
+    save(json_file, rows)
+    for row in rows:
+        show([((f"{row['status'] or 'missing':10} {row['id']:20} {row['title']}", "" if row["status"] else "dim"),)])
+    show([((line, "bold"),) for line in (*blueprint.summary(rows), f"record: {file}")])
+    return 0
+
+
 # -- diff ------------------------------------------------------------------------------------------------------------
 
 
