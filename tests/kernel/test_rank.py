@@ -27,11 +27,14 @@ from theorytest.kernel.rank import (
     LawSpaceCertificate,
     ParameterMap,
     PolynomialLaw,
+    algebra_dimension,
+    bracket,
     check_count,
     check_space,
     conserves,
     entries,
     expand,
+    gradients,
     parameter_map,
     rate,
     require_law,
@@ -566,3 +569,57 @@ def test_a_map_without_end_tensors_moves_nothing():
     law = PolynomialLaw(((ONE, (0,)),))
     other = PolynomialLaw(((ONE, (1,)),))
     check_count(LawCount(still, 2, 2), LawCountCertificate(P, (1, 2), ((1,),), (law, other)))
+
+
+# -- Lie algebras of finite dimension ---------------------------------------------------------------------------------
+
+WIDE = ParameterMap(
+    (("U", (2, 3)),),
+    (("i", 2), ("j", 2), ("r", 3)),
+    (Component(("i", "j"), (one(("U", ("i", "r")), ("U", ("j", "r"))),)),),
+)
+
+
+def test_the_algebra_of_a_symmetric_product_is_all_matrices():
+    assert algebra_dimension(WIDE, 4) == 4
+    assert algebra_dimension(WIDE, 9) == 4
+    with pytest.raises(KernelError, match="more than 3 dimensions"):
+        algebra_dimension(WIDE, 3)
+
+
+def test_the_algebra_of_a_product_of_two_matrices_is_that_of_matrices_that_act_on_both():
+    """[[0, A], [A^T, 0]] generates so(2, 2), of dimension 6."""
+    assert algebra_dimension(PRODUCT, 12) == 6
+
+
+def test_the_algebra_of_one_function_has_one_dimension():
+    assert algebra_dimension(SKIP, 1) == 1
+
+
+def test_brackets_of_written_out_fields_are_those_over_the_prime_field():
+    x, y, *_ = gradients(PRODUCT)
+    evaluator = Evaluator(PRODUCT, P)
+    first, second = evaluator.directions
+    point = [k * k % 7 - 2 for k in range(12)]
+    chosen = {0: {first: [1, 0], second: [1, 0]}, 1: {first: [1, 0], second: [0, 1]}}
+    evaluator.direction = chosen.__getitem__  # type: ignore[method-assign]
+    (found,) = evaluator.word((0, 1), [[value % P for value in point]])
+    expected = [0] * 12
+    for (number, monomial), c in bracket(x, y).items():
+        value = int(c)
+        for k in monomial:
+            value *= point[k]
+        expected[number] += value
+    assert any(expected) and found == [value % P for value in expected]
+
+
+def test_laws_that_are_not_exhibited_are_counted_by_the_algebra():
+    words = ((0,), (1,), (2,), (7, 8))
+    certificate = LawCountCertificate(P, tuple(range(1, 7)), words, (), closed=True)
+    check_count(LawCount(WIDE, 2, 2), certificate)
+    with pytest.raises(KernelError, match="proves between 0 and 2"):
+        check_count(LawCount(WIDE, 2, 2), replace(certificate, closed=False))
+    with pytest.raises(KernelError, match="more than 3 dimensions"):
+        check_count(LawCount(WIDE, 3, 3), certificate)
+    with pytest.raises(KernelError, match="not polynomial"):
+        check_count(COUNTS[2][0], replace(COUNTS[2][1], closed=True))

@@ -68,9 +68,35 @@ def test_a_wide_linear_network_has_fewer_independent_laws_than_polynomials():
 def test_an_overparameterized_symmetric_product_conserves_its_row_space_and_no_quadratic_polynomial(n: int, r: int):
     found = conservation_laws(f"symmetric:n={n},rank={r}")
     assert (found.independent_laws, found.independent_polynomial_laws) == (n * (r - n), 0)
-    assert (found.gap, found.certificate, found.complete) == (n * (r - n), "one-sided", True)
+    assert (found.gap, found.certificate, found.complete) == (n * (r - n), "exact", True)
+    assert "not exhibited" in str(found) and found.count.certificate.closed
+
+
+def test_where_the_algebra_is_not_written_out_the_result_is_one_sided(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("theorytest.laws.count.LARGEST_ALGEBRA", 1)
+    found = conservation_laws("symmetric:n=2,rank=3")
+    assert (found.independent_laws, found.gap, found.certificate) == (2, 2, "one-sided")
+    assert (found.count.claim.at_least, found.count.claim.at_most) == (0, 2)
     assert 0 < found.error_probability < Fraction(1, 10**12)
-    assert "not exhibited" in str(found) and "one-sided" in str(found)
+    assert found.count.certificate.prime > 1 << 60
+    assert "not exhibited" in str(found) and "one-sided: at most 2 and at least 0 are proved" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("dims", "laws", "gap"), [((1, 2, 2, 1), 7, 1), ((1, 2, 2, 2, 1), 11, 2), ((2, 2, 2, 1), 6, 0)]
+)
+def test_a_deep_linear_network_between_two_scalars_has_laws_that_are_no_quadratic_polynomials(
+    dims: tuple[int, ...], laws: int, gap: int
+):
+    found = conservation_laws(linear(dims), general=False)
+    assert (found.independent_laws, found.gap, found.certificate) == (laws, gap, "exact")
+
+
+def test_products_of_laws_are_counted_and_not_listed():
+    found = conservation_laws("linear:1,2,1", degree=4, general=False)
+    assert found.dimension == len(found.laws) - 1 + found.laws[0].rank + found.dependent
+    assert found.dependent > 0 and "functions of those listed" in str(found)
+    assert all(len(monomial) <= 2 for law in found.laws[1:] for _, monomial in law.law.terms)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("n", "r"), [(2, 2), (3, 2), (2, 1), (1, 1)])
@@ -82,7 +108,7 @@ def test_a_cubic_law_closes_a_gap_of_quadratic_ones():
     def phi(a=(), b=(), c=()):
         return a * b + c**2
 
-    assert counted(phi) == (2, 1, "one-sided")
+    assert counted(phi) == (2, 1, "exact")
     assert counted(phi, degree=3) == (2, 2, "exact")
     assert "a^2 c - 2 a b c + b^2 c" in str(conservation_laws(phi, degree=3))
 

@@ -8,7 +8,8 @@ loss, near a point) if every v_u kills it. Two exact facts, both free of luck:
   point over GF(p), have rank r, then they have rank at least r at almost every real point (a minor that is not 0 mod p
   is not the zero polynomial), and there are at most D - r independent laws near almost every point.
 - *At least.* If the gradients of functions that are proved to be laws have rank s at one point over GF(p), then s of
-  them are independent near almost every point.
+  them are independent near almost every point. And if the fields generate a Lie algebra of dimension d as a vector
+  space over the rationals, there are at least D - d.
 
 Where r + s = D both bounds meet. A prime, a point or a direction that is unlucky can only lose rank, never make a wrong
 claim: then the claim is refused. Laws are proved as identities in all parameters, in one of two ways: differences of
@@ -278,8 +279,6 @@ def expand(map: ParameterMap, law: PolynomialLaw) -> dict[tuple[int, Index, Inde
 
     Raises `KernelError` where the map is not polynomial or the expansion is too large.
     """
-    if map.norms:
-        raise KernelError("a map with inverse norms is not polynomial and cannot be written out")
     count = map.parameters
     slopes: dict[int, dict[Index, Fraction]] = {}
     for coefficient, monomial in law.terms:
@@ -290,6 +289,19 @@ def expand(map: ParameterMap, law: PolynomialLaw) -> dict[tuple[int, Index, Inde
             rest = tuple(sorted(monomial[:place] + monomial[place + 1 :]))
             row[rest] = row.get(rest, Fraction(0)) + coefficient
     total: dict[tuple[int, Index, Index], Fraction] = {}
+    for place, end, weight, numbers in _terms(map):
+        for where, number in enumerate(numbers):
+            others = numbers[:where] + numbers[where + 1 :]
+            for rest, slope in slopes.get(number, {}).items():
+                key = (place, end, tuple(sorted(others + rest)))
+                total[key] = total.get(key, Fraction(0)) + weight * slope
+    return {key: value for key, value in total.items() if value}
+
+
+def _terms(map: ParameterMap) -> Iterator[tuple[int, Index, Fraction, Index]]:
+    """The map multiplied out: component, entry of its end tensor, coefficient, parameters that are multiplied."""
+    if map.norms:
+        raise KernelError("a map with inverse norms is not polynomial and cannot be written out")
     sizes, shapes, offsets, constants = dict(map.legs), map.shapes, map.offsets, dict(map.constants)
     for place, component in enumerate(map.components):
         for term in component.terms:
@@ -305,13 +317,7 @@ def expand(map: ParameterMap, law: PolynomialLaw) -> dict[tuple[int, Index, Inde
                         weight *= constants[name][index]
                     else:
                         numbers.append(offsets[name] + flat(shapes[name], index))
-                end = tuple(at[leg] for leg in component.output)
-                for where, number in enumerate(numbers):
-                    others = numbers[:where] + numbers[where + 1 :]
-                    for rest, slope in slopes.get(number, {}).items():
-                        key = (place, end, tuple(sorted((*others, *rest))))
-                        total[key] = total.get(key, Fraction(0)) + weight * slope
-    return {key: value for key, value in total.items() if value}
+                yield place, tuple(at[leg] for leg in component.output), weight, tuple(numbers)
 
 
 def require_law(map: ParameterMap, law: Law) -> None:
@@ -601,6 +607,66 @@ def _minus(a: Values | None, b: Values | None, p: int) -> Values:
     return [(x - y) % p for x, y in zip(a, b, strict=True)]
 
 
+# -- Lie algebras of finite dimension ---------------------------------------------------------------------------------
+
+Field = dict[
+    tuple[int, tuple[int, ...]], Fraction
+]  # a polynomial vector field: parameter that moves, monomial -> coefficient
+
+
+def gradients(map: ParameterMap) -> list[Field]:
+    """The gradients of all entries of the end tensors, written out; `KernelError` where that is not possible."""
+    found: dict[tuple[int, Index], Field] = {}
+    for place, end, weight, numbers in _terms(map):
+        field = found.setdefault((place, end), Field())
+        for where, number in enumerate(numbers):
+            key = (number, tuple(sorted(numbers[:where] + numbers[where + 1 :])))
+            field[key] = field.get(key, Fraction(0)) + weight
+    return [{key: c for key, c in field.items() if c} for field in found.values()]
+
+
+def bracket(x: Field, y: Field) -> Field:
+    """[x, y] = Dy x - Dx y."""
+    total = Field()
+    for moving, along, sign in ((y, x, 1), (x, y, -1)):
+        rows: dict[int, list[tuple[Index, Fraction]]] = {}
+        for (number, monomial), c in along.items():
+            rows.setdefault(number, []).append((monomial, c))
+        for (number, monomial), c in moving.items():
+            for where, other in enumerate(monomial):
+                rest = monomial[:where] + monomial[where + 1 :]
+                for more, d in rows.get(other, []):
+                    key = (number, tuple(sorted(rest + more)))
+                    total[key] = total.get(key, Fraction(0)) + sign * c * d
+    return {key: c for key, c in total.items() if c}
+
+
+def algebra_dimension(map: ParameterMap, most: int) -> int:
+    """The dimension over the rationals of the Lie algebra that the gradient fields generate; `KernelError` where it is
+    greater than ``most``. Its values at a point span at most that dimension, so that near almost every point there are
+    at least D minus that many independent laws (Frobenius)."""
+    generators = gradients(map)
+    echelon: dict[tuple[int, Index], Field] = {}
+    queue = [*generators]
+    while queue:
+        field = queue.pop(0)
+        row: Field = dict(field)
+        while row and min(row) in echelon:
+            lead = min(row)
+            factor = row[lead]
+            for key, c in echelon[lead].items():
+                row[key] = row.get(key, Fraction(0)) - factor * c
+            row = {key: c for key, c in row.items() if c}
+        if not row:
+            continue
+        scale = row[min(row)]
+        echelon[min(row)] = {key: c / scale for key, c in row.items()}
+        if len(echelon) > most:
+            raise KernelError(f"the gradient fields generate a Lie algebra of more than {most} dimensions")
+        queue += [bracket(generator, field) for generator in generators]
+    return len(echelon)
+
+
 # -- the claims -------------------------------------------------------------------------------------------------------
 
 
@@ -617,12 +683,14 @@ class LawCount:
 @noun
 class LawCountCertificate:
     """prime; point: one residue for each parameter; words: seeds of the iterated brackets, each from outside to inside;
-    laws: what is proved to be conserved."""
+    laws: what is proved to be conserved; closed: the gradient fields generate a Lie algebra whose dimension as a vector
+    space proves the lower bound (laws exist then, though none may be exhibited)."""
 
     prime: int
     point: tuple[int, ...]
     words: tuple[tuple[int, ...], ...]
     laws: tuple[GramLaw | PolynomialLaw, ...]
+    closed: bool = False
 
 
 def check_count(claim: LawCount, certificate: LawCountCertificate) -> None:
@@ -638,6 +706,8 @@ def check_count(claim: LawCount, certificate: LawCountCertificate) -> None:
         raise KernelError("an empty bracket is no field")
     slopes = [evaluator.slope(one, point) for law in certificate.laws for one in entries(map, law)]
     least, most = evaluator.rank(slopes), map.parameters - evaluator.rank(evaluator.rows(certificate.words, point))
+    if certificate.closed:
+        least = max(least, map.parameters - algebra_dimension(map, map.parameters - claim.at_least))
     if claim.at_least > least or claim.at_most < most:
         raise KernelError(
             f"the certificate proves between {least} and {most} laws, claimed were {claim.at_least} to {claim.at_most}"

@@ -12,7 +12,7 @@ from typing import Any
 from theorytest.errors import InputError
 from theorytest.kernel.claim import Conserved, Flow
 from theorytest.kernel.parameterization import Block, Chain, Each, Focus, Parameterization, Product
-from theorytest.kernel.rank import GramLaw, GramPart, ParameterMap, PolynomialLaw, entries
+from theorytest.kernel.rank import Evaluator, GramLaw, GramPart, ParameterMap, PolynomialLaw, entries
 from theorytest.kernel.terms import Term
 from theorytest.laws.count import Count, count_laws
 from theorytest.laws.families import gram_laws
@@ -55,6 +55,8 @@ class ConservationLaws:
     recognised families first; certificate: "exact" where brackets and laws prove the count from both sides, "one-sided"
     where it is only proved that there are at most ``independent_laws`` and at least ``independent_polynomial_laws``;
     then ``error_probability`` bounds the chance that the former is too large (if the prime is good for the model).
+    dependent: how many polynomials of degree above 2 are in the space but not listed, since they are functions of those
+    listed (products, say); skipped: why the space was not searched, or "".
     """
 
     name: str
@@ -71,6 +73,7 @@ class ConservationLaws:
     count: Count
     space: Space | None
     skipped: str
+    dependent: int
     seconds: float
 
     @property
@@ -114,12 +117,13 @@ class ConservationLaws:
     def notes(self) -> list[str]:
         """What is known beyond the laws, one line each."""
         lines: list[str] = []
+        few, all_laws = self.independent_polynomial_laws, self.independent_laws
         if self.gap:
-            few, all_laws = self.independent_polynomial_laws, self.independent_laws
             lines.append(
                 f"gap {self.gap}: {few} of {all_laws} independent laws are polynomials of degree up to {self.degree}; "
                 "the others are not exhibited"
             )
+        if self.certificate == "one-sided":
             lines.append(
                 f"one-sided: at most {all_laws} and at least {few} are proved; that there are {all_laws} is wrong with "
                 f"probability below {_power(self.error_probability)}"
@@ -130,6 +134,8 @@ class ConservationLaws:
                 f"polynomials of degree up to {self.degree}: a space of dimension {self.dimension}, {end}"
                 + (" (proved)" if self.complete else "")
             )
+        if self.dependent:
+            lines.append(f"{self.dependent} more of them are functions of those listed (products, say)")
         if self.skipped:
             lines.append(f"other polynomials than those listed were not searched for: {self.skipped}")
         return lines
@@ -177,14 +183,15 @@ def conservation_laws(
         kept, rest, space, skipped = needed_families(asked.map, families), (), None, str(error)
     count = count_laws(asked.map, (*(law for law, _ in kept), *rest), seed=seed)
     found = [_family(asked, law, rank, general) for law, rank in kept]
-    others = [_polynomial(asked.map, law) for law in rest]
+    shown = _worth_showing(count, [law for law, _ in kept], rest)
+    others = [_polynomial(asked.map, law) for law in shown]
     return ConservationLaws(
         asked.name,
         asked.map.blocks,
         asked.map.parameters,
         degree,
         count.claim.at_most,
-        count.claim.at_least,
+        count.polynomial,
         None if space is None else space.dimension,
         space is not None and space.claim is not None,
         (*found, *others),
@@ -193,8 +200,30 @@ def conservation_laws(
         count,
         space,
         skipped,
+        len(rest) - len(shown),
         time.perf_counter() - start,
     )
+
+
+def _worth_showing(count: Count, families: list[GramLaw], rest: tuple[PolynomialLaw, ...]) -> list[PolynomialLaw]:
+    """The polynomials of degree up to 2, and those of higher degree whose gradients are independent of all before."""
+    low = [law for law in rest if all(len(monomial) <= 2 for _, monomial in law.terms)]
+    high = [law for law in rest if law not in low]
+    if not high:
+        return low
+    map, certificate = count.claim.map, count.certificate
+    evaluator = Evaluator(map, certificate.prime)
+    rows = [evaluator.slope(one, certificate.point) for law in (*families, *low) for one in entries(map, law)]
+    rank = evaluator.rank(rows)
+    kept: list[PolynomialLaw] = []
+    for law in sorted(high, key=lambda law: len(law.terms)):
+        if rank == count.polynomial:
+            break
+        rows.append(evaluator.slope(law, certificate.point))
+        if evaluator.rank(rows) > rank:
+            rank += 1
+            kept.append(law)
+    return [*low, *kept]
 
 
 # -- names ------------------------------------------------------------------------------------------------------------

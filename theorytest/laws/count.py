@@ -1,15 +1,15 @@
 """How many independent laws there are: iterated brackets are drawn until their rank stalls.
 
 Over GF(p), at a point drawn from a seed. What comes out is a claim and a certificate for the kernel, which finds the
-ranks again. If brackets and proved laws together have rank D, the count is exact. Else the brackets still prove an
-upper bound and the laws a lower one, and the upper bound is the count unless a draw was unlucky: the result says with
-what probability.
+ranks again. If brackets and proved laws together have rank D, the count is exact; so it is if the gradient fields
+generate a Lie algebra of no more dimensions than the brackets' rank. Else the brackets still prove an upper bound and
+the laws a lower one, and the upper bound is the count unless a draw was unlucky: the result says with what probability.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
 
@@ -17,22 +17,33 @@ from flint import fmpz, nmod_mat
 
 from theorytest.errors import InputError
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.rank import Evaluator, Law, LawCount, LawCountCertificate, ParameterMap, check_count, entries
+from theorytest.kernel.rank import (
+    Evaluator,
+    Law,
+    LawCount,
+    LawCountCertificate,
+    ParameterMap,
+    algebra_dimension,
+    check_count,
+    entries,
+)
 
 DRAWS = 8  # primes and points before giving up
 LONGEST = 9  # bracket; each letter more costs a factor of 3
 SMALL, LARGE = 1 << 30, 1 << 61  # primes: small ones are faster, large ones leave less to luck
+LARGEST_ALGEBRA = 60  # parameters of a model whose fields are multiplied out
 LARGEST = 12_000  # parameters: the rank of a square matrix of this size takes minutes
 
 
 @dataclass(frozen=True)
 class Count:
-    """claim and certificate for the kernel; ranks: of the brackets, by greatest length; error: a bound of the
-    probability that fewer laws exist than ``claim.at_most`` (0 where the count is exact); redrawn: why draws were
-    thrown away."""
+    """claim and certificate for the kernel; polynomial: how many of the laws given are independent; ranks: of the
+    brackets, by greatest length; error: a bound of the probability that fewer laws exist than ``claim.at_most`` (0
+    where the count is exact); redrawn: why draws were thrown away."""
 
     claim: LawCount
     certificate: LawCountCertificate
+    polynomial: int
     ranks: tuple[int, ...]
     error: Fraction
     redrawn: tuple[str, ...]
@@ -96,8 +107,22 @@ def count_laws(
             break
     if best is None:
         raise InputError(f"no prime and point could be used ({reasons[-1]}): pass another seed")
+    best = replace(_closed(best), redrawn=tuple(reasons))
     check_count(best.claim, best.certificate)
-    return Count(best.claim, best.certificate, best.ranks, best.error, tuple(reasons))
+    return best
+
+
+def _closed(count: Count) -> Count:
+    """Where laws are missing: try to show that the Lie algebra has no more dimensions than the rank of the brackets."""
+    map, most = count.claim.map, count.claim.at_most
+    if count.exact or map.parameters > LARGEST_ALGEBRA:
+        return count
+    try:
+        algebra_dimension(map, map.parameters - most)
+    except KernelError:
+        return count  # a larger algebra can still have the same rank: nothing is said
+    claim = LawCount(map, most, most)
+    return replace(count, claim=claim, certificate=replace(count.certificate, closed=True), error=Fraction(0))
 
 
 def _gap(count: Count) -> int:
@@ -135,7 +160,7 @@ def _attempt(evaluator: Evaluator, laws: Sequence[Law], point: list[int], random
     # (Schwartz, Zippel), for each length of brackets. See docs/theory-laws.md.
     degree = (rank + 1) * len(ranks) * _degree(map)
     error = Fraction(0) if rank + least == total else Fraction(len(ranks) * degree, prime)
-    return Count(claim, certificate, tuple(ranks), min(error, Fraction(1)), ())
+    return Count(claim, certificate, least, tuple(ranks), min(error, Fraction(1)), ())
 
 
 def _draws(target: int, rank: int) -> int:
