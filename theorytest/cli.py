@@ -320,7 +320,10 @@ def bench() -> None:
 
 @bench.command(name="laws")
 @click.option(
-    "--cases", type=click.Path(path_type=Path), metavar="FILE.json", help="Networks  [default: 50 random ones]"
+    "--cases",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Networks  [default: 50 random and 4 large ones]",
 )
 @click.option("--seed", default=0, show_default=True, type=int, help="Seed of primes, points and directions.")
 @json_option
@@ -331,7 +334,7 @@ def bench_laws(cases: Path | None, seed: int, json_file: Path | None) -> int:
 
     if json_file is not None:
         record.require_writable(json_file)
-    chosen = default_cases() if cases is None else read_cases(cases)
+    chosen = default_cases(larger=True) if cases is None else read_cases(cases)
     with progress() as step:
         result = run(chosen, seed=seed, progress=step)
     save(json_file, result)
