@@ -26,7 +26,7 @@ tolerance = Variable("eta")
 NEAR = Inequality(radius, "<=", tolerance)
 COMPOSED = (
     "the first part says that det W(t) > 0 at all times if det W(0) > 0; the others hold at every 2x2 matrix with "
-    "det W > 0, hence at W(t); hidden widths are any, and the loss of the flow is any with a locally Lipschitz gradient",
+    "det W > 0, hence at W(t); hidden widths are any, and so is the loss of the flow (locally Lipschitz gradient)",
 )
 
 
@@ -39,14 +39,15 @@ def formulas(*assumptions):
     return tuple(found)
 
 
+KNOWN = {a.label: a for a in (POSITIVE, SIGMA, NORM, LARGEST, SMALL)}
+
+
 class Supposed(Given):
     """The same derivations, from conditions in place of assumptions."""
 
-    known = {a.label: a for a in (POSITIVE, SIGMA, NORM, LARGEST, SMALL)}
-
     def take(self, label):
-        made = [self.real.suppose(formula) for formula in formulas(self.known[label])]
-        return made if isinstance(self.known[label].formula, All) else made[0]
+        made = [self.real.suppose(formula) for formula in formulas(KNOWN[label])]
+        return made if isinstance(KNOWN[label].formula, All) else made[0]
 
     def under(self, fact, conditions):
         """The fact under exactly these conditions, in this order."""
@@ -146,8 +147,8 @@ corollary = Statement(
     deviations=(
         *theorem.deviations,
         "the limits are stated with their rates: for every level K and every tolerance eta there is a positive loss "
-        "below which ||W|| >= K, the effective rank is at most 1 + eta, and sigma_2 is at most eta; that the loss tends "
-        "to 0 is a premise of the corollary, and does not follow from the others",
+        "below which ||W|| >= K, the effective rank is at most 1 + eta, and sigma_2 is at most eta; that the loss "
+        "tends to 0 is a premise of the corollary, and does not follow from the others",
     ),
 )
 

@@ -264,21 +264,18 @@ norms = Statement(
 class NormsOfPerturbed(Perturbed, Norms):
     """A quasi-norm, and the distance from the observations."""
 
-
-@proof(norms)
-def from_the_norm_of_the_entries(derive):
-    given = NormsOfPerturbed(derive)
-    real, whole = given.real, given.norms()
-    parts = [
-        given.within(b, size, entry, modulus, fact)
-        for b, size, entry, modulus, fact in zip(
-            observed, (A, B, E), (w12, w21, w22), (X, Y, D), (given.a, given.b, given.e), strict=True
-        )
-    ]
-    square = real.at_most("c^2 >= 0", 0, constant**2, given.one, by=[(1, constant, ())])
-    room = real.at_most("c^2 E >= 0", 0, constant**2 * largest, square, given.E, by=[(1, 1, (square, given.E))])
-    given.finish(
-        real.at_most(
+    def bound(self):
+        """The bound of the quasi-norm."""
+        real, whole = self.real, self.norms()
+        parts = [
+            self.within(b, size, entry, modulus, fact)
+            for b, size, entry, modulus, fact in zip(
+                observed, (A, B, E), (w12, w21, w22), (X, Y, D), (self.a, self.b, self.e), strict=True
+            )
+        ]
+        square = real.at_most("c^2 >= 0", 0, constant**2, self.one, by=[(1, constant, ())])
+        room = real.at_most("c^2 E >= 0", 0, constant**2 * largest, square, self.E, by=[(1, 1, (square, self.E))])
+        return real.at_most(
             "|w| <= |b| + r",
             norms.claim.lhs,
             norm,
@@ -287,7 +284,12 @@ def from_the_norm_of_the_entries(derive):
             *parts,
             by=[(1, 1, (whole,)), *((1, 1, (room, p)) for p in parts)],
         )
-    )
+
+
+@proof(norms)
+def from_the_norm_of_the_entries(derive):
+    given = NormsOfPerturbed(derive)
+    given.finish(given.bound())
 
 
 @control(norms, breaks="c^2")
