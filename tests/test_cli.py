@@ -33,10 +33,10 @@ def theorytest(capsys):
 
 
 def test_verify_writes_table_and_record(project: Path, theorytest):
-    code, out, err = theorytest("verify", "-n", 1, "--json", "out/record.json")
+    code, out, err = theorytest("verify", "-n", 1, "--json", "record.json")
     assert (code, err) == (0, "")
     assert out.splitlines()[-1] == "record: .theorytest/0001.json"
-    assert json.loads(Path("out/record.json").read_text()) == json.loads(Path(".theorytest/0001.json").read_text())
+    assert json.loads(Path("record.json").read_text()) == json.loads(Path(".theorytest/0001.json").read_text())
     assert "\x1b" not in out
 
 
@@ -63,8 +63,21 @@ def test_explain(project: Path, theorytest):
     assert code == 0 and "derivation" in out and "[zero-derivative]" in out and "unequal_speeds" in out
     assert json.loads(Path("entry.json").read_text())["label"] == "T-1"
     assert theorytest("explain", "t Lemma /PRINTED")[1].startswith("T-4/printed  REFUTED")
-    assert theorytest("explain", "T-1/doubled")[1].startswith("T-1  PROVED")
+    code, out, _ = theorytest("explain", "T-1/unequal_speeds", "--json", "control.json")
+    assert code == 0 and out.startswith("T-1/unequal_speeds  REFUTED  control, breaks: flow")
+    assert "v = [[2]]" in out and "gradient = [[1]]" in out and "doubled" not in out and "derivation" not in out
+    assert json.loads(Path("control.json").read_text())["label"] == "T-1/unequal_speeds"
+    code, _, err = theorytest("explain", "Lemma")
+    assert code == 2 and "did you mean T-1 [Lemma], T-3 [Lemma], T-4/printed [Lemma]?" in err
+    code, _, err = theorytest("explain", "printed")
+    assert code == 2 and "did you mean T-4/printed" in err
     assert not Path(".theorytest").exists()
+
+
+def test_explain_without_a_label_lists_all(project: Path, theorytest):
+    code, out, _ = theorytest("explain")
+    assert code == 0 and [line.split()[0] for line in out.splitlines()] == ["T-1", "T-3", "T-4/printed"]
+    assert "T-3          the same, cited" in out
 
 
 def test_explain_findings(project: Path, theorytest):
@@ -73,13 +86,16 @@ def test_explain_findings(project: Path, theorytest):
     assert [c["label"] for c in json.loads(Path("findings.json").read_text())] == ["T-1/doubled"]
 
 
-def test_explain_as_test_stands_alone(project: Path, theorytest, tmp_path_factory):
+def test_explain_as_test_stands_alone(project: Path, shell, theorytest, tmp_path_factory):
     code, out, _ = theorytest("explain", "T-3", "--as-test")
     assert code == 0
     folder = tmp_path_factory.mktemp("alone")
     (folder / "test_alone.py").write_text(out)
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)]
     assert subprocess.run(run, cwd=folder, capture_output=True).returncode == 0
+    (folder / "t.py").write_text(out)
+    done = shell.pytest("-q", "t.py", cwd=folder)
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
     forged = out.replace('"coefficient":{"q":"-1"}', '"coefficient":{"q":"-2"}')
     assert forged != out
     (folder / "test_alone.py").write_text(forged)
@@ -94,8 +110,36 @@ def test_diff(project: Path, shell, theorytest):
     shell.project(project, shell.GOOD.replace("derive.conserved(uu - vv, flow)", "derive.conserved(uu, flow)"))
     theorytest("verify", "-n", 1)
     code, out, _ = theorytest("diff", 2, ".theorytest/0003.json", "--json", "d.json")
-    assert code == 1 and "T-1" in out and "PROVED -> UNDECIDED" in out and "the certificate changed" in out
+    assert code == 1 and "T-1" in out and "PROVED -> UNDECIDED" in out and "a certificate was removed" in out
     assert [d["label"] for d in json.loads(Path("d.json").read_text())] == ["T-1", "T-3"]
+
+
+def test_a_missing_certificate_is_a_difference(project: Path, theorytest):
+    theorytest("verify", "-n", 1)
+    made = json.loads(Path(".theorytest/0001.json").read_text())
+    made["statements"][0]["certificates"] = []
+    made["statements"][0]["controls"][0]["certificate"] = None
+    Path("less.json").write_text(json.dumps(made))
+    code, out, _ = theorytest("diff", 1, "less.json")
+    assert code == 1 and len(out.splitlines()) == 2
+    assert "T-1 " in out and "PROVED -> PROVED  a certificate was removed" in out
+    assert "T-1/unequal_speeds" in out and "REFUTED -> REFUTED  a certificate was removed" in out
+
+
+def test_recheck_says_what_it_does_not_check_and_whose_kernel_it_was(project: Path, theorytest):
+    theorytest("verify", "-n", 1)
+    text = Path(".theorytest/0001.json").read_text()
+    code, out, _ = theorytest("recheck", ".theorytest/0001.json")
+    assert code == 0 and "not rechecked: evidence, the texts of steps, timings" in out and "another kernel" not in out
+    made = json.loads(text)
+    made["environment"]["kernel"]["digest"] = "0" * 64
+    Path("other.json").write_text(json.dumps(made))
+    code, out, _ = theorytest("recheck", "other.json")
+    assert code == 0 and "made by another kernel, 000000" in out
+    made["statements"][0]["controls"][0]["margin"] = "400"
+    Path("other.json").write_text(json.dumps(made))
+    code, out, _ = theorytest("recheck", "other.json")
+    assert code == 1 and "1 does not hold" in out and "the record says '400'" in out and "a likely reason" in out
 
 
 def test_version_and_help(theorytest):
@@ -122,7 +166,8 @@ def test_version_and_help(theorytest):
         (("recheck", "nowhere.json"), "cannot read nowhere.json: No such file"),
         (("recheck", "pyproject.toml"), "not JSON"),
         (("recheck",), "Missing argument"),
-        (("explain",), "name a statement"),
+        (("explain", "--as-test"), "--as-test needs the label of one statement"),
+        (("verify", "-n", "1", "--json", "nowhere/x.json"), "cannot write nowhere/x.json: there is no folder nowhere"),
         (("explain", "T-11"), "no statement or control is labelled 'T-11' (did you mean T-1"),
         (("explain", "T-4/printed", "--path", "nowhere"), "no such file or folder: nowhere"),
         (("diff", "1", "2"), "run 1 has no record in .theorytest: no run has finished here"),

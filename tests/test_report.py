@@ -3,13 +3,27 @@
 import copy
 import re
 from fractions import Fraction
+from math import prod
 from pathlib import Path
 
 import pytest
 
-from theorytest import DEEP_MATRIX, latex, report
-from theorytest.kernel.claim import All, AtLeast, Conserved, Descent, Flow, Identity, Limit, SameSize, SliceTruncation
-from theorytest.kernel.parameterization import Focus, Link
+from theorytest import DEEP_MATRIX, latex, record, report
+from theorytest.kernel.claim import (
+    All,
+    AtLeast,
+    Conserved,
+    Descent,
+    Flow,
+    Identity,
+    Inequality,
+    Limit,
+    SameSize,
+    SliceTruncation,
+    Where,
+)
+from theorytest.kernel.encoding import encode
+from theorytest.kernel.parameterization import Array, Focus, Link
 from theorytest.kernel.scalar import Exp, Ln, Variable, sqrt
 from theorytest.kernel.terms import Tensor, constant
 from theorytest.verification import verify
@@ -21,8 +35,8 @@ def made(tmp_path_factory, shell):
     return verify(folder / "proofs", folder=folder / ".theorytest").record
 
 
-def lines(record, **options):
-    text = report.plain([*report.table(record, **options), *report.footer(record, ".theorytest/0007.json")])
+def lines(made, **options):
+    text = report.plain([*report.table(made, **options), *report.footer(made, ".theorytest/0007.json")])
     return text.splitlines()
 
 
@@ -33,13 +47,15 @@ def test_the_table(made):
         f"theorytest 0.1.0 | kernel {head['kernel']['digest'][:6]} ({head['kernel']['lines']} lines) | "
         f"python-flint {head['versions']['python-flint']} | profile quick, seed 0"
     )
-    assert shown[1].split()[:2] == ["PROVED", "T"]
+    assert shown[1].split()[:2] == ["PROVED", "T-1"]
     assert shown[1].endswith("controls 1/2") and shown[2].strip() == "evidence 1/1"
-    assert "Lemma /printed" in shown[4] and shown[4].startswith("REFUTED")
+    assert shown[3].endswith("no controls") and shown[3].split()[1] == "T-3"
+    assert shown[4].split()[:3] == ["REFUTED", "T-4/printed", "Lemma"] and shown[4].endswith("no controls")
+    assert report.table(made)[4][-1] == ("no controls", "dim")
     assert shown[5:] == [
         "statements: 2 PROVED, 1 REFUTED",
         "controls: 1 of 2 refuted, 1 finding (theorytest explain --findings)",
-        "evidence: 1 of 1 hold, 5 instances",
+        "evidence: 1 of 1 holds, 5 instances",
         "record: .theorytest/0007.json",
     ]
 
@@ -93,6 +109,48 @@ def test_an_explanation_names_every_step_and_rule(made):
     assert "d/dt [Σ_p (u_(p r))² - Σ_p (v_(r p))²] = 0" in text
 
 
+def test_a_counterexample_is_shown_in_exact_numbers(made):
+    (entry,) = [e for e in made["statements"] if e["label"] == "T-1"]
+    (control,) = [c for c in entry["controls"] if c["outcome"] == "REFUTED"]
+    for text in (
+        report.plain(report.explanation(entry)),
+        report.plain(report.control_explanation(control)),
+    ):
+        for needed in ("m = 1, R = 1, n = 1", "u = [[1]]", "v = [[2]]", "gradient = [[1]]"):
+            assert needed in text
+        assert "the derivative of the quantity is not 0: 4 (its greatest entry, in absolute value)" in text
+    (entry,) = [e for e in made["statements"] if e["label"] == "T-4/printed"]
+    text = report.plain(report.explanation(entry))
+    assert "counterexample" in text and "u = [[" in text and "no controls" in text
+
+
+def test_arrays_are_nested_rows_and_long_ones_shortened():
+    def array(*shape: int):
+        return encode(Array(shape, tuple(Fraction(k, 2) for k in range(prod(shape)))))
+
+    assert record.array_text(array()) == "0"
+    assert record.array_text(array(3)) == "[0, 1/2, 1]"
+    assert record.array_text(array(2, 1, 2)) == "[[[0, 1/2]], [[1, 3/2]]]"
+    short = record.array_text(array(5, 4), most=4)
+    assert short == "[0, 1/2, ...] (20 entries, row by row, of shape 5 x 4)"
+
+
+def test_a_statement_without_locator_and_scope_leaves_nothing_dangling(made):
+    bare = copy.deepcopy(made["statements"][0])
+    bare["source"] = {"key": "own work", "locator": ""}
+    bare["scope"] = ""
+    lines = report.plain(report.explanation(bare)).splitlines()
+    assert lines[0].endswith("own work") and not any(line.strip() == "for" for line in lines)
+
+
+def test_hints_carry_the_paths(made):
+    wrong = copy.deepcopy(made)
+    wrong["statements"][0]["status"] = "UNDECIDED"
+    text = report.plain(report.footer(wrong, paths=["a b.py"]))
+    assert "(theorytest explain --path 'a b.py' --findings)" in text
+    assert "more: theorytest explain --path 'a b.py' 'T-1'" in text
+
+
 # -- LaTeX -------------------------------------------------------------------------------------------------------------
 
 flow = Flow(DEEP_MATRIX, Focus(links=(Link(("l+1", "l"), adjacent=True),)))
@@ -119,6 +177,12 @@ x = Variable("x")
         (Identity(x**2 - Fraction(1, 2), sqrt(x)), r"x^{2} - \frac{1}{2} = \sqrt{x}", "x² - 1/2 = √(x)"),
         (Identity(Ln(x) / x, Exp(-x)), r"\frac{\ln \left(x\right)}{x} = e^{-x}", "(ln (x))/x = e^(-x)"),
         (Limit(x**-1, "x", Fraction(0)), r"\lim_{x \to \infty} \left(\frac{1}{x}\right) = 0", "lim_(x → ∞) (1/x) = 0"),
+        (Where((), AtLeast("L", 2)), r"L \ge 2", "L ≥ 2"),
+        (
+            Where((Inequality(x, "<", 2 * x),), Inequality(x, "<", 2 * x)),
+            r"\text{suppose} \; x < 2 x",
+            "suppose x < 2 x",
+        ),
         (All((AtLeast("L", 2), AtLeast("N", 3))), r"L \ge 2 ,\quad N \ge 3", "L ≥ 2 , N ≥ 3"),
         (Identity(constant(0), Tensor("η", ())() * -1), r"0 = -\eta", "0 = -η"),
     ],

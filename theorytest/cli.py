@@ -52,8 +52,20 @@ def width() -> int:
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--json FILE`` on every command."""
     return click.option(
-        "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the result as JSON to FILE."
+        "--json",
+        "json_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        callback=_writable,
+        help="Write the result as JSON to FILE.",
     )(command)
+
+
+def _writable(context: click.Context, parameter: click.Parameter, json_file: Path | None) -> Path | None:
+    """A file that cannot be written is known before a long run, not after it."""
+    if json_file is not None:
+        record.require_writable(json_file)
+    return json_file
 
 
 def save(json_file: Path | None, data: Any) -> None:
@@ -88,14 +100,12 @@ def verify(
         workers = max(
             1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
         )
-    if json_file is not None:
-        record.require_writable(json_file)
     with progress() as step:
         result = run(
             list(paths), profile=profile, seed=seed, device=device, workers=workers, progress=step, folder=FOLDER
         )
     save(json_file, result.record)
-    show([*report.table(result.record, width=width()), *report.footer(result.record, result.path)])
+    show([*report.table(result.record, width=width()), *report.footer(result.record, result.path, paths)])
     return result.exit_code
 
 
@@ -141,16 +151,35 @@ def recheck(file: Path, json_file: Path | None) -> int:
     seconds = time.perf_counter() - start
     parts = [e.get("controls") for e in made["statements"] if isinstance(e, dict)]
     controls = sum(len(part) for part in parts if isinstance(part, list))
-    counts = f"{len(made['statements'])} statements, {controls} controls"
+    counts = f"{report.plural(len(made['statements']), 'statement')}, {report.plural(controls, 'control')}"
     kernel = record.kernel_identity()["digest"]
-    save(json_file, {"ok": not found, "problems": found, "kernel": kernel, "seconds": round(seconds, 3)})
+    other = _other_kernel(made, kernel)
+    save(
+        json_file,
+        {"ok": not found, "problems": found, "kernel": kernel, "made_by": other, "seconds": round(seconds, 3)},
+    )
     by = f"kernel {kernel[:6]} alone, {seconds:.1f} s"
     if not found:
         show([((f"{file}: {counts}: every certificate holds ({by})", "good"),)])
+        show([(("not rechecked: evidence, the texts of steps, timings", "dim"),)])
+        if other:
+            show([((f"the record was made by another kernel, {other[:6]}", "dim"),)])
         return 0
-    show([((f"{file}: {counts}: {len(found)} do not hold ({by})", "bad"),)])
+    verb = "does" if len(found) == 1 else "do"
+    show([((f"{file}: {counts}: {len(found)} {verb} not hold ({by})", "bad"),)])
     show([((f"  {text}", "bad"),) for text in found])
+    if other:
+        likely = f"the record was made by another kernel, {other[:6]}: a likely reason; run theorytest verify again"
+        show([((likely, "open"),)])
     return 1
+
+
+def _other_kernel(made: record.Record, kernel: str) -> str:
+    """The digest of the kernel that made a record, where it is not this one; else ""."""
+    at = made.get("environment")
+    told = at.get("kernel") if isinstance(at, dict) else None
+    digest = told.get("digest") if isinstance(told, dict) else None
+    return digest if isinstance(digest, str) and digest != kernel else ""
 
 
 # -- explain ---------------------------------------------------------------------------------------------------------
@@ -166,16 +195,21 @@ def recheck(file: Path, json_file: Path | None) -> int:
 def explain(
     label: str | None, paths: Sequence[str], seed: int, as_test: bool, findings: bool, json_file: Path | None
 ) -> int:
-    """Show the derivation of LABEL step by step, what it rests on, and its controls."""
+    """Show the derivation of LABEL step by step, what it rests on, and its controls; without LABEL, all labels."""
     from theorytest.explain import explain as check
-    from theorytest.explain import standalone_test
+    from theorytest.explain import labels, standalone_test
 
+    if label is None and as_test:
+        raise InputError("--as-test needs the label of one statement")
     if label is None and not findings:
-        raise InputError("name a statement (theorytest explain LABEL), or ask for --findings")
-    made = check(label, list(paths) or None, seed=seed)
+        known = labels(list(paths) or None)
+        save(json_file, known)
+        wide = max((len(item["label"]) for item in known), default=0)
+        show([((item["label"].ljust(wide), "bold"), (f"  {item['title']}", "")) for item in known])
+        return 0
+    made = check(label, list(paths) or None, seed=seed, whole=as_test or findings)
     if as_test:
-        if label is None:
-            raise InputError("--as-test needs the label of one statement")
+        assert label is not None
         save(json_file, made)
         click.echo(standalone_test(made, label), nl=False)
         return 0
@@ -186,6 +220,11 @@ def explain(
         for control in survivors:
             show([((control["label"], "dim"),), *report.control_lines(control, width=width())])
         return 0
+    if made["control"] is not None:
+        (control,) = [c for c in record.controls(made) if c["label"] == made["control"]]
+        save(json_file, control)
+        show(report.control_explanation(control, width=width()))
+        return int(control["outcome"] != control["expected"])
     (entry,) = [e for e in made["statements"] if e["label"] == made["asked"]]
     save(json_file, entry)
     show(report.explanation(entry, width=width()))
@@ -227,7 +266,7 @@ def coverage(name: str | None, json_file: Path | None) -> int:
 @click.argument("run2")
 @json_option
 def diff(run1: str, run2: str, json_file: Path | None) -> int:
-    """Show which verdicts differ between two runs (numbers or record files), and why."""
+    """Show which verdicts and certificates differ between two runs (numbers or record files), and why."""
     old, new = (record.read(_record_file(name)) for name in (run1, run2))
     try:
         found = record.compare(old, new)
@@ -240,8 +279,8 @@ def diff(run1: str, run2: str, json_file: Path | None) -> int:
             [
                 (
                     (
-                        "no verdict differs"
-                        + (", and certificates and evidence are the same byte for byte" if same else ""),
+                        "no verdict or certificate differs"
+                        + (", and evidence is the same byte for byte" if same else ""),
                         "",
                     ),
                 )
@@ -250,7 +289,8 @@ def diff(run1: str, run2: str, json_file: Path | None) -> int:
         return 0
     wide = max(len(d.label) for d in found)
     for d in found:
-        style = "bad" if record.strength(d.after) < record.strength(d.before) else "good"
+        before, after = record.strength(d.before), record.strength(d.after)
+        style = "bad" if after < before else "good" if after > before else "open"
         show(
             [
                 (
@@ -305,8 +345,6 @@ def laws(spec: str, degree: int, seed: int, json_file: Path | None) -> int:
     from theorytest.laws import conservation_laws
     from theorytest.laws.table import laws_table
 
-    if json_file is not None:
-        record.require_writable(json_file)
     found = conservation_laws(spec, degree=degree, seed=seed)
     save(json_file, found.to_json())
     show(laws_table(found, width=width()))
@@ -332,8 +370,6 @@ def bench_laws(cases: Path | None, seed: int, json_file: Path | None) -> int:
     from theorytest.laws.bench import default_cases, read_cases, run
     from theorytest.laws.table import bench_table
 
-    if json_file is not None:
-        record.require_writable(json_file)
     chosen = default_cases(larger=True) if cases is None else read_cases(cases)
     with progress() as step:
         result = run(chosen, seed=seed, progress=step)

@@ -264,6 +264,10 @@ def claim(value: Any) -> str:
             return rf"\frac{{d}}{{dt}} \ln \left| \det W \right| = {term(rate)}"
         case claims.SliceTruncation():
             return _slice_truncation(value)
+        case claims.Where((), inner):
+            return claim(inner)
+        case claims.Where((condition,), inner) if condition == inner:
+            return rf"{text('suppose')} \; {claim(inner)}"
         case claims.Where(conditions, inner):
             where = r" ,\; ".join(map(claim, conditions))
             return rf"{claim(inner)} \quad {text('where')} \; {where}"

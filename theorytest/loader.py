@@ -72,7 +72,10 @@ class Library:
             if label in self.parts(entry):
                 return entry
         known = [name for entry in self.entries.values() for name in (entry.statement.label, *self.parts(entry))]
-        hint = close_matches(label, known) or f"; there are {len(self.entries)} statements in {len(self.files)} files"
+        hint = (
+            close_matches(label, known)
+            or f"; there are {_plural(len(self.entries), 'statement')} in {_plural(len(self.files), 'file')}"
+        )
         raise InputError(f"no statement or control is labelled {label!r}{hint}")
 
     @staticmethod
@@ -80,6 +83,10 @@ class Library:
         """The labels of an entry's controls and evidence."""
         label = entry.statement.label
         return [*(c.statement.label for c in entry.controls), *(f"{label}/{e.name}" for e in entry.evidence)]
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 # -- finding ---------------------------------------------------------------------------------------------------------

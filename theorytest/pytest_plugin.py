@@ -1,9 +1,10 @@
 """The pytest plugin: proof files are collected like test files; each statement, control, piece of evidence is an item.
 
-A ``.py`` file is collected that lies under a ``theorytest_paths`` ini entry (default ``proofs``), or that is named on
-the command line, and that imports theorytest. pytest loads this module in every run: it imports the standard library
-only, and does nothing until it meets such a file. Results travel as JSON text on the reports, so that workers of
-pytest-xdist need nothing else; the process that prints the summary writes ledger and record.
+A ``.py`` file that imports theorytest is collected if it lies under a ``theorytest_paths`` ini entry (default
+``proofs``), or if it is named on the command line and states something. pytest loads this module in every run: it
+imports the standard library only, and does nothing until it meets such a file. Results travel as JSON text on the
+reports, so that workers of pytest-xdist need nothing else; the process that prints the summary writes ledger and
+record.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ def _is_proof_file(path: Path, parent: pytest.Collector) -> bool:
         return False
     if not listed and _is_test_file(path, config):
         return False  # a test of one's own may well make statements
-    from theorytest.loader import imports_theorytest
+    from theorytest.loader import imports_theorytest, states_something
 
-    return imports_theorytest(path)
+    return imports_theorytest(path) and (listed or states_something(path))
 
 
 class Nothing(pytest.File):
@@ -141,7 +142,7 @@ class Check(pytest.Item):
         return not waits and f" {self.name} " in f" {text.replace(':', ' ')} "
 
     def _failure(self, mine: dict[str, Any], wrong: list[str]) -> str:
-        from theorytest.report import readable
+        from theorytest.report import hint, quoted, readable
 
         entry = mine["entry"]
         lines = [*wrong, ""]
@@ -152,7 +153,7 @@ class Check(pytest.Item):
         label = mine["parent"] if self.part == "evidence" else self.name
         lines.append(f"file     {self.path}")
         lines.append(f"replay   pytest '{self.nodeid}' --theorytest-seed {self.config.getoption('--theorytest-seed')}")
-        lines.append(f"look     theorytest explain '{label}'")
+        lines.append(f"look     {hint(quoted(label), paths=[_shown(self.path)])}")
         return "\n".join(lines)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
@@ -164,6 +165,21 @@ class Check(pytest.Item):
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the item is, for reports."""
         return self.path, None, self.name
+
+
+def _shown(path: Path) -> Path:
+    """Relative to the working folder, where it lies inside."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
+
+
+def _named(config: pytest.Config) -> list[str]:
+    """The proof files for `theorytest explain --path`: those of the command line, else those of the settings."""
+    files = [name for argument in config.args if (name := argument.partition("::")[0]).endswith(".py")]
+    named = list(dict.fromkeys(files)) or list(config.getini("theorytest_paths"))
+    return [] if named == ["proofs"] and Path("proofs").is_dir() else named
 
 
 def _checker(session: pytest.Session) -> Any:
@@ -259,12 +275,8 @@ class Summary:
             state.lines = [((f"theorytest: {error}", "bad"),)]
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
             return
-        try:
-            shown: Path = path.relative_to(Path.cwd())
-        except ValueError:
-            shown = path
         width = self.config.get_terminal_writer().fullwidth if self.config.get_terminal_writer().hasmarkup else 120
-        state.lines = [*report.table(made, width=width), *report.footer(made, shown)]
+        state.lines = [*report.table(made, width=width), *report.footer(made, _shown(path), _named(self.config))]
         if record.problems(made) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

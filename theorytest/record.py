@@ -233,7 +233,8 @@ def instance_lines(instance: Mapping[str, Any], *, most: int = 64) -> list[str]:
     Arrays of more than ``most`` entries are shortened, with their shape.
     """
     lines = [", ".join(f"{name} = {_size(size)}" for name, size in instance["sizes"])]
-    lines.append(", ".join(f"{name.lstrip('/')} = {number}" for name, number in instance["members"]))
+    members = ", ".join(f"{name.lstrip('/')} = {number}" for name, number in instance["members"])
+    lines.append(f"members: {members}" if members else "")
     arrays = [*instance["blocks"], *([("gradient", instance["gradient"])] if instance["gradient"] else [])]
     lines += [f"{name} = {array_text(array, most=most)}" for name, array in (*arrays, *instance["letters"])]
     lines += [f"{name} = {number['q']}" for name, number in instance["variables"]]
@@ -320,7 +321,7 @@ class Difference:
 
 
 def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
-    """The verdicts (of statements and controls) that differ between two records, in the order of the new one."""
+    """The verdicts and certificates (of statements and controls) that differ between two records, in the new order."""
     before, after = dict(_verdicts(old)), dict(_verdicts(new))
     found: list[Difference] = []
     for label in [*after, *(name for name in before if name not in after)]:
@@ -330,7 +331,7 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
             assert there is not None
             why = "new" if first is None else "no longer checked"
             found.append(Difference(label, (first or {}).get("verdict", ""), (second or {}).get("verdict", ""), why))
-        elif first["verdict"] != second["verdict"]:
+        elif any(first[key] != second[key] for key in ("verdict", "certificates")):
             found.append(Difference(label, first["verdict"], second["verdict"], _why(first, second, old, new)))
     return found
 
@@ -354,7 +355,10 @@ def _why(first: Mapping[str, Any], second: Mapping[str, Any], old: Mapping[str, 
     if first["digest"] != second["digest"]:
         causes.append("the statement changed")
     elif first["certificates"] != second["certificates"]:
-        causes.append("the certificate changed")
+        gone = len([name for name in first["certificates"] if name not in second["certificates"]])
+        came = len([name for name in second["certificates"] if name not in first["certificates"]])
+        what = "changed" if gone and came else "was removed" if gone else "was added" if came else "is at another place"
+        causes.append("the certificate changed" if what == "changed" else f"a certificate {what}")
     there, here = old["environment"], new["environment"]
     if there["kernel"]["digest"] != here["kernel"]["digest"]:
         causes.append("the kernel changed")
@@ -395,7 +399,6 @@ def write(path: Path, data: Any, *, replace: bool = True) -> None:
     """
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(data if isinstance(data, str) else dumps(data))
@@ -408,9 +411,9 @@ def write(path: Path, data: Any, *, replace: bool = True) -> None:
         else:
             _link(temporary, path)
     except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; name a file in a folder that can be written"
-        ) from error
+        there = path.parent.is_dir() or not isinstance(error, FileNotFoundError)
+        why = error.strerror or error if there else f"there is no folder {path.parent}"
+        raise InputError(f"cannot write {path}: {why}; name a file in a folder that can be written") from error
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

@@ -7,6 +7,7 @@ it knows how to colour.
 from __future__ import annotations
 
 import re
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +26,24 @@ _STATUS_STYLE = {
     "UNDECIDED": "open",
     "ASSUMED": "open",
 }
-PLACE, SCOPE, TIME = 2, 3, 4  # columns of the table
+LABEL, PLACE, SCOPE, TIME = 1, 2, 3, 4  # columns of the table
 LOG_WIDTH = 120  # where there is no terminal
+
+
+def plural(count: int, noun: str) -> str:
+    """ "1 file", "2 files"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def hint(*arguments: str, paths: Sequence[object] = ()) -> str:
+    """The command that explains something, with the paths that were verified."""
+    given = [piece for path in paths for piece in ("--path", shlex.quote(str(path)))]
+    return " ".join(["theorytest explain", *given, *arguments])
+
+
+def quoted(label: str) -> str:
+    """A label as an argument for a shell."""
+    return shlex.quote(label) if "'" in label else f"'{label}'"
 
 
 def plain(lines: Iterable[Line]) -> str:
@@ -56,14 +73,16 @@ def table(record: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Line]:
     rows = [_row(e) for e in entries]
     gaps = 2 * (len(rows[0]) - 1)
     widths = [max(1, *(len(piece) for row in rows for piece in row[k])) for k in range(len(rows[0]))]
-    widths[PLACE] = min(widths[PLACE], max(18, width // 4))
+    widths[LABEL] = min(widths[LABEL], max(24, width // 4))
+    widths[PLACE] = min(widths[PLACE], max(14, width // 6))
     widths[SCOPE] = min(widths[SCOPE], max(20, width - gaps - sum(widths) + widths[SCOPE]))
     for row, entry in zip(rows, entries, strict=True):
         cells = [list(cell) for cell in row]
-        for k in (PLACE, SCOPE):
+        for k in (LABEL, PLACE, SCOPE):
             cells[k] = textwrap.wrap(cells[k][0], widths[k]) or [""]
         expected = _STATUS_STYLE[entry["status"]] if _expected(entry, record) else "bad"
-        styles = (expected, "", "", "dim", "", "" if _controls_fine(entry) else "bad")
+        last = "dim" if not entry["controls"] else ""
+        styles = (expected, "", "", "dim", "", last if _controls_fine(entry) else "bad")
         for k in range(max(map(len, cells))):
             pieces = [cell[k] if k < len(cell) else "" for cell in cells]
             padded = [
@@ -83,9 +102,7 @@ def _trimmed(pieces: Iterable[tuple[str, str]]) -> Line:
 
 def _row(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
     """The cells of a row; a cell may have several lines."""
-    source, label = entry["source"], entry["label"]
-    version = label.partition("/")[2]
-    notes = [entry["scope"]]
+    notes = [entry["scope"]] if entry["scope"] else []
     if entry["given"]:
         notes.append(f"given {len(entry['given'])} assumed")
     if entry["vacuity"]:
@@ -97,10 +114,11 @@ def _row(entry: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
     counts: list[str] = []
     if controls:
         counts.append(f"controls {sum(c['outcome'] == 'REFUTED' for c in controls)}/{len(controls)}")
+    elif not entry.get("control_count", 0):
+        counts.append("no controls")
     if evidence:
         counts.append(f"evidence {sum(e['holds'] is True for e in evidence)}/{len(evidence)}")
-    place = f"{source['locator']} /{version}" if version else source["locator"]
-    cells = entry["status"], source["key"], place, ", ".join(notes), f"{seconds:.2f} s"
+    cells = entry["status"], entry["label"], entry["source"]["locator"], ", ".join(notes), f"{seconds:.2f} s"
     return *((cell,) for cell in cells), tuple(counts) or ("",)
 
 
@@ -115,8 +133,11 @@ def _controls_fine(entry: Mapping[str, Any]) -> bool:
     )
 
 
-def footer(record: Mapping[str, Any], path: object | None = None) -> list[Line]:
-    """Counts of statements, controls and evidence, what was left out or is not as expected, and the record's place."""
+def footer(record: Mapping[str, Any], path: object | None = None, paths: Sequence[object] = ()) -> list[Line]:
+    """Counts of statements, controls and evidence, what was left out or is not as expected, and the record's place.
+
+    paths: the proof files that were named, for the commands that are suggested.
+    """
     lines: list[Line] = []
     entries = [e for e in record["statements"] if e["reason"] != records.NOT_SELECTED]
     given = [e for e in entries if e["given"] and e["status"] in ("PROVED", "CERTIFIED")]
@@ -133,8 +154,7 @@ def footer(record: Mapping[str, Any], path: object | None = None) -> list[Line]:
         findings = sum(c["outcome"] == "finding" for c in controls)
         text = f"controls: {refuted} of {len(controls)} refuted"
         if findings:
-            plural = "finding" if findings == 1 else "findings"
-            text += f", {findings} {plural} (theorytest explain --findings)"
+            text += f", {plural(findings, 'finding')} ({hint('--findings', paths=paths)})"
         if undecided := len(controls) - refuted - findings:
             text += f", {undecided} undecided"
         lines.append(((text, ""),))
@@ -142,12 +162,16 @@ def footer(record: Mapping[str, Any], path: object | None = None) -> list[Line]:
     if evidence:
         held = sum(e["holds"] is True for e in evidence)
         total = f"{sum(e['instances'] for e in evidence):,}".replace(",", " ")
-        lines.append(((f"evidence: {held} of {len(evidence)} hold, {total} instances", ""),))
+        hold, instances = ("holds" if len(evidence) == 1 else "hold"), ("instance" if total == "1" else "instances")
+        lines.append(((f"evidence: {held} of {len(evidence)} {hold}, {total} {instances}", ""),))
     lines += [((f"left out: {item['label']}: {item['reason']}", "open"),) for item in record["left_out"]]
     found = records.problems(record)
     if found:
         lines.append(((f"not as expected: {len(found)}", "bad"),))
         lines += [((f"  {text}", "bad"),) for text in found]
+        wrong = [e["label"] for e in entries if any(f" {e['label']}" in f" {text}" for text in found)]
+        if wrong:
+            lines.append(((f"more: {hint(quoted(wrong[0]), paths=paths)}", "dim"),))
     open_ = sum(e["status"] in ("UNDECIDED", "ASSUMED") for e in entries)
     if open_:
         lines.append(((f"undecided or assumed: {open_}", "open"),))
@@ -233,7 +257,7 @@ def explanation(entry: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Lin
     style = _STATUS_STYLE[status] if status == entry["expected"] else "bad"
     source = entry["source"]
     lines: list[Line] = [
-        ((entry["label"], "bold"), ("  ", ""), (status, style), (f"  {source['key']}, {source['locator']}", "dim")),
+        ((entry["label"], "bold"), ("  ", ""), (status, style), (f"  {source_text(source)}", "dim")),
         ((entry["title"], ""),),
     ]
     if status != entry["expected"]:
@@ -241,7 +265,9 @@ def explanation(entry: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Lin
     if entry["reason"]:
         lines += _indented(f"reason: {entry['reason']}", width, "open", 0)
     lines += [_blank(), (("claim", "bold"),), *_indented(readable(entry["claim_latex"]), width)]
-    lines += _indented(f"for {entry['scope']}", width, "dim")
+    if entry["scope"] and status != "REFUTED":
+        lines += _indented(f"for {entry['scope']}", width, "dim")
+    lines += counterexample_lines(entry, width=width)
     if entry["assumptions"]:
         lines += [_blank(), (("assumptions", "bold"),)]
         for a in entry["assumptions"]:
@@ -268,12 +294,14 @@ def explanation(entry: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Lin
     if entry["controls"]:
         lines += [_blank(), (("controls", "bold"), ("  (variants that must be refuted)", "dim"))]
         for control in entry["controls"]:
-            lines += control_lines(control, width=width)
+            lines += control_lines(control, width=width, numbers=True)
+    elif not entry.get("control_count", 0):
+        lines += [_blank(), (("no controls", "bold"), ("  (nothing shows that the claim could fail)", "dim"))]
     if entry["evidence"]:
         lines += [_blank(), (("evidence", "bold"),)]
         for e in entry["evidence"]:
             held = {True: "holds", False: "violated", None: "open"}[e["holds"]]
-            text = f"{held}  {e['name']}: {e['instances']} instances, {e['arithmetic']}, worst {e['worst']}"
+            text = f"{held}  {e['name']}: {plural(e['instances'], 'instance')}, {e['arithmetic']}, worst {e['worst']}"
             lines += _indented(f"{text}. {e['detail'] or e['error']}", width, "" if e["holds"] else "bad")
     if entry["deviations"]:
         lines += [_blank(), (("differs from the source", "bold"),)]
@@ -282,8 +310,75 @@ def explanation(entry: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Lin
     return lines
 
 
-def control_lines(control: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Line]:
-    """A control on two lines or three: outcome, what it breaks, its claim where it survives, and how it was refuted."""
+def source_text(source: Mapping[str, Any]) -> str:
+    """ "RC20, Theorem 1"; the key alone where there is no locator."""
+    return ", ".join(filter(None, (source["key"], source["locator"])))
+
+
+def counterexample_lines(entry: Mapping[str, Any], *, width: int = LOG_WIDTH, by: int = 0) -> list[Line]:
+    """The exact numbers at which a refuted statement or control fails, and by how much; else nothing."""
+    found = records.witness(entry)
+    if found is None or "REFUTED" not in (entry.get("status"), entry.get("outcome")):
+        return []
+    instance, data = found
+    head = ("counterexample", "bold"), ("  (exact; the kernel evaluated the claim there)", "dim")
+    lines: list[Line] = [_blank(), head] if not by else [((" " * by + "at these exact numbers", "dim"),)]
+    for text in records.instance_lines(instance):
+        lines += _indented(text, width, "seen", by + 2)
+    if data:
+        lines += _indented(f"and beside them {', '.join(map(_datum, data))}", width, "seen", by + 2)
+    if records.margin(entry):
+        lines += _indented(records.margin(entry), width, "", by + 2)
+    return lines
+
+
+def _datum(value: Any) -> str:
+    """What a witness has beside its instance, for readers."""
+    if isinstance(value, dict) and set(value) == {"q"}:
+        return str(value["q"])
+    if isinstance(value, dict) and value.get("is") == "Array":
+        return records.array_text(value)
+    if isinstance(value, list):
+        return f"({', '.join(map(_datum, value))})"
+    if isinstance(value, dict):
+        from theorytest import latex
+        from theorytest.kernel.encoding import decode
+
+        noun = decode(value)
+        return readable(latex.claim(noun) if value["is"] in _CLAIMS else latex.side(noun))
+    return str(value)
+
+
+_CLAIMS = ("Identity", "Inequality", "Where")
+
+
+def control_explanation(control: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Line]:
+    """A control alone: what it breaks, its claim, and the numbers that refute it."""
+    outcome = control["outcome"]
+    style = ("good" if outcome == "REFUTED" else "open") if outcome == control["expected"] else "bad"
+    lines: list[Line] = [
+        ((control["label"], "bold"), ("  ", ""), (outcome, style), (f"  control, breaks: {control['breaks']}", "dim")),
+        *_indented(control["title"], width, "", 0),
+    ]
+    if outcome != control["expected"]:
+        lines.append(((f"expected {control['expected']}", "bad"),))
+    for name in ("reason", "expected_reason"):
+        if control[name]:
+            lines += _indented(f"{'reason' if name == 'reason' else 'expected'}: {control[name]}", width, "open", 0)
+    lines += [_blank(), (("claim", "bold"),), *_indented(readable(control["claim_latex"]), width)]
+    lines += counterexample_lines(control, width=width)
+    if control["certificate"]:
+        certificate = control["certificate"]
+        made = f"{certificate['kind']} {certificate['digest'][:12]}, made by {certificate['producer']}"
+        lines += [_blank(), (("certificate", "bold"), (f"  {made}", "dim"))]
+    return lines
+
+
+def control_lines(control: Mapping[str, Any], *, width: int = LOG_WIDTH, numbers: bool = False) -> list[Line]:
+    """A control on some lines: outcome, what it breaks, its claim where it survives, and how it was refuted.
+
+    numbers: all exact numbers of its counterexample, too.
+    """
     outcome = control["outcome"]
     style = ("good" if outcome == "REFUTED" else "open") if outcome == control["expected"] else "bad"
     name = control["label"].rpartition("/")[2]
@@ -291,7 +386,9 @@ def control_lines(control: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list
         ((f"  {outcome:<9}", style), (f"  {name}", "bold"), (f"  breaks: {control['breaks']}", "dim")),
         *_indented(control["title"], width, "", 13),
     ]
-    if control["margin"]:
+    if control["margin"] and numbers:
+        lines += counterexample_lines(control, width=width, by=13)
+    elif control["margin"]:
         lines += _indented(f"at an exact witness: {control['margin']}", width, "dim", 13)
     elif control["certificate"] is None:
         lines += _indented(readable(control["claim_latex"]), width, "dim", 13)
@@ -315,7 +412,8 @@ def _steps(steps: Sequence[Mapping[str, Any]], width: int, prefix: str = "", dep
             )
         )
         if step["latex"]:
-            lines += _indented(readable(step["latex"]), width, "dim", 5 + 3 * depth)
+            shown = readable(step["latex"]).removeprefix("suppose " if step["text"] == "suppose" else "")
+            lines += _indented(shown, width, "dim", 5 + 3 * depth)
         lines += _steps(step["inner"], width, f"{name}.", depth + 1)
     return lines
 
