@@ -13,6 +13,7 @@ _PUBLIC: dict[str, str] = {
     "Subject": "subject",
     "conservation_laws": "conservation",
     "parse": "spec",
+    "recheck_laws": "conservation",
 }
 
 __all__ = [*_PUBLIC]  # pyright: ignore[reportUnsupportedDunderAll]

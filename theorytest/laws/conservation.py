@@ -11,8 +11,23 @@ from typing import Any
 
 from theorytest.errors import InputError
 from theorytest.kernel.claim import Conserved, Flow
+from theorytest.kernel.encoding import decode, encode
+from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Block, Chain, Each, Focus, Parameterization, Product
-from theorytest.kernel.rank import Evaluator, GramLaw, GramPart, ParameterMap, PolynomialLaw, entries
+from theorytest.kernel.rank import (
+    Evaluator,
+    GramLaw,
+    GramPart,
+    LawCount,
+    LawCountCertificate,
+    LawSpace,
+    LawSpaceCertificate,
+    ParameterMap,
+    PolynomialLaw,
+    check_count,
+    check_space,
+    entries,
+)
 from theorytest.kernel.terms import Term
 from theorytest.laws.count import Count, count_laws
 from theorytest.laws.families import gram_laws
@@ -100,7 +115,16 @@ class ConservationLaws:
                 for f in self.laws
             ],
             "seconds": round(self.seconds, 4),
+            "kernel": {name: [encode(noun) for noun in pair] for name, pair in self.certificates.items()},
         }
+
+    @property
+    def certificates(self) -> dict[str, tuple[Any, Any]]:
+        """Claims with their certificates: "count", and "space" where it is complete."""
+        pairs: dict[str, tuple[Any, Any]] = {"count": (self.count.claim, self.count.certificate)}
+        if self.space is not None and self.space.claim is not None:
+            pairs["space"] = (self.space.claim, self.space.certificate)
+        return pairs
 
     def __str__(self) -> str:
         lines = [f"{self.name}: {self.parameters} parameters, {self.headline}"]
@@ -203,6 +227,28 @@ def conservation_laws(
         len(rest) - len(shown),
         time.perf_counter() - start,
     )
+
+
+def recheck_laws(data: Any) -> None:
+    """Check again, with the kernel alone, the claims that `ConservationLaws.to_json` wrote; `KernelError` where one
+    does not hold, or the counts written beside them are not what they say."""
+    claim, certificate = map(decode, data["kernel"]["count"])
+    if not isinstance(claim, LawCount) or not isinstance(certificate, LawCountCertificate):
+        raise KernelError("no count of laws with its certificate")
+    check_count(claim, certificate)
+    if claim.at_most != data["independent_laws"] or claim.map.parameters != data["parameters"]:
+        raise KernelError("the counts are not those of the claim")
+    if (claim.at_least == claim.at_most) != (data["certificate"] == "exact"):
+        raise KernelError("the count is not exact, or is and is said not to be")
+    if "space" in data["kernel"]:
+        space, proof = map(decode, data["kernel"]["space"])
+        if not isinstance(space, LawSpace) or not isinstance(proof, LawSpaceCertificate) or space.map != claim.map:
+            raise KernelError("no space of laws of the same model with its certificate")
+        check_space(space, proof)
+        if (space.degree, space.dimension) != (data["degree"], data["polynomial_laws"]):
+            raise KernelError("the dimension is not that of the claim")
+    elif data["complete"]:
+        raise KernelError("nothing proves that there are no other polynomials")
 
 
 def _worth_showing(count: Count, families: list[GramLaw], rest: tuple[PolynomialLaw, ...]) -> list[PolynomialLaw]:
@@ -436,7 +482,6 @@ def _proved(claim: Conserved) -> bool:
     """Whether the kernel proves the claim: the derivative is 0, by the product rule."""
     from theorytest.derive.derivation import Derive
     from theorytest.kernel.check import check
-    from theorytest.kernel.errors import KernelError
     from theorytest.kernel.statement import PROVED, Certificate, Derivation, Statement
 
     statement = Statement(label="law", title="a law that was found", claim=claim)
@@ -449,4 +494,4 @@ def _proved(claim: Conserved) -> bool:
     return check(statement, certificate, {}).status == PROVED
 
 
-__all__ = ["ConservationLaws", "FoundLaw", "conservation_laws"]
+__all__ = ["ConservationLaws", "FoundLaw", "conservation_laws", "recheck_laws"]
