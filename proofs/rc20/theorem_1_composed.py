@@ -93,10 +93,8 @@ def sign(derive):
     return derive.cite(determinant_sign, *(derive.assume(name) for name in ("balanced", "square", "depth")))
 
 
-@proof(theorem)
-def by_composition(derive):
-    kept = sign(derive)
-    norms, rank, gap = SupposedNorms(derive), SupposedEntropy(derive), SupposedBounds(derive)
+def three_bounds(norms, rank, gap):
+    """Equations 8, 9 and 10, under their conditions."""
     real, cap = norms.real, constant**2 * largest
     three = norms.three()
     room = real.less("c^2 E > 0", 0, cap, norms.cc, norms.E, by=[(1, 1, (norms.cc, norms.E)), (1, 1, (norms.E,))])
@@ -112,7 +110,13 @@ def by_composition(derive):
     close = gap.sharp()
     claim = distance.claim
     third = gap.real.at_most("3 q", claim.lhs, claim.rhs, close, gap.q, by=[(1, 1, (close,)), (2, 1, (gap.q,))])
-    derive.both(kept, first, second, gap.under(third, OF_VALUES))
+    return first, second, gap.under(third, OF_VALUES)
+
+
+@proof(theorem)
+def by_composition(derive):
+    kept = sign(derive)
+    derive.both(kept, *three_bounds(SupposedNorms(derive), SupposedEntropy(derive), SupposedBounds(derive)))
 
 
 @control(theorem, breaks="balanced")
