@@ -368,6 +368,27 @@ def test_false_gram_laws_are_refused(map: ParameterMap, parts: tuple[GramPart, .
         conserves(map, GramLaw(parts))
 
 
+DIAGONAL = ParameterMap(
+    (("A", (2, 2)), ("z", (2,))),
+    (("m", 2),),
+    (Component((), (one(("A", ("m", "m"))),)), Component(("m",), (one(("z", ("m",))),))),
+)
+
+
+def test_a_trace_conserves_the_commutator_and_nothing_that_mixes_both_axes():
+    """tr A moves A along the identity: A A^T - A^T A stays; a leg that is batch and matrix at once proves nothing."""
+    rows_and_columns = GramLaw((GramPart(ONE, "A", (), (0,)), GramPart(-ONE, "A", (), (1,))))
+    conserves(DIAGONAL, rows_and_columns)
+    assert all(expand(DIAGONAL, law) == {} for law in entries(DIAGONAL, rows_and_columns))
+    mixed = GramLaw((GramPart(ONE, "A", (0,), (1,)), GramPart(-ONE, "A", (1,), (0,))))
+    whole = GramLaw((GramPart(ONE, "A", (), (0, 1)), GramPart(-ONE, "A", (), (1, 0))))
+    for false in (mixed, whole):
+        with pytest.raises(KernelError, match="do not cancel"):
+            conserves(DIAGONAL, false)
+        with pytest.raises(KernelError, match="is not 0"):
+            require_law(DIAGONAL, false)
+
+
 def test_laws_that_are_read_off_are_laws_when_written_out_and_false_ones_are_not():
     """The two ways by which a law is proved, against each other."""
     for map, law in ((PRODUCT, BALANCE), (PATHS, NEURON)):

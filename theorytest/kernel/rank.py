@@ -215,7 +215,7 @@ def conserves(map: ParameterMap, law: GramLaw) -> None:
     holds its block at the legs beta of the batch axes and mu of the matrix axes. Without matrix axes each factor
     multiplies the term by coefficient * [beta = slice], so that the coefficients of all factors with the same beta must
     add up to 0; an inverse norm of the block counts minus. With matrix axes each factor inserts S into the legs mu; two
-    factors with the same beta and mu cancel if their coefficients add up to 0, and the legs mu join just these two.
+    factors with the same beta and mu cancel if their coefficients add up to 0, and the legs mu, all different, join just these two.
     """
     shapes, held = dict(map.blocks), [(part.block, part.batch, part.matrix) for part in law.parts]
     if not law.parts or len(set(held)) != len(held):
@@ -267,9 +267,10 @@ def _matrices_cancel(map: ParameterMap, law: GramLaw, component: Component, term
                 key = (tuple(subscripts[a] for a in part.batch), tuple(subscripts[a] for a in part.matrix))
                 groups.setdefault(key, []).append(part.coefficient)
     everywhere = [subscript for _, subscripts in term.factors for subscript in subscripts]
-    for (_, mu), coefficients in groups.items():
+    for (beta, mu), coefficients in groups.items():
+        apart = len(set(mu)) == len(mu) and not set(mu) & set(beta)
         joined = all(isinstance(leg, str) and everywhere.count(leg) == 2 and leg not in component.output for leg in mu)
-        if not joined or len(coefficients) != 2 or sum(coefficients):
+        if not apart or not joined or len(coefficients) != 2 or sum(coefficients):
             raise KernelError(f"the law is not conserved: the factors at {list(mu)} do not cancel")
 
 
