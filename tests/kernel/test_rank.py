@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
+from random import Random
 
 import pytest
 from flint import fmpq, fmpq_mat
@@ -418,6 +419,84 @@ def test_a_gram_law_without_legs_to_read_is_written_out():
         require_law(written, GramLaw((GramPart(ONE, "U", (), (1,)), GramPart(ONE, "V", (), (0,)))))
     with pytest.raises(KernelError, match="only a part"):
         require_law(NORMALISED, GramLaw((GramPart(ONE, "v", (0, 1), ()),)))
+
+
+def random_map(random: Random) -> ParameterMap:
+    """Up to three small blocks in one or two end tensors, with shared blocks, repeated legs and fixed entries."""
+    blocks = tuple((name, (2,) * random.randint(1, 3)) for name in "XYZ"[: random.randint(1, 3)])
+    shapes = dict(blocks)
+    components: list[Component] = []
+    for _ in range(random.randint(1, 2)):
+        terms: list[Contraction] = []
+        for _ in range(random.choice((1, 1, 2))):
+            factors: list[tuple[str, tuple[str | int, ...]]] = []
+            for _ in range(random.randint(1, 3)):
+                name = random.choice(list(shapes))
+                subscripts = tuple(random.choice(("a", "b", "c", "d", "d", 0)) for _ in shapes[name])
+                factors.append((name, subscripts))
+            terms.append(one(*factors, coefficient=F(random.choice((1, 1, -2)))))
+        held = set.intersection(*({s for _, subs in t.factors for s in subs if isinstance(s, str)} for t in terms))
+        output = tuple(leg for leg in sorted(held) if random.random() < 0.4)
+        components.append(Component(output, tuple(terms)))
+    return ParameterMap(blocks, tuple((leg, 2) for leg in "abcd"), tuple(components))
+
+
+def test_what_is_read_off_holds_when_written_out_for_random_maps():
+    """A fuzz of the trusted check: thousands of candidate laws, of which it accepts some."""
+    accepted = {0: 0, 1: 0, 2: 0}
+    for seed in range(600):
+        random = Random(seed)
+        map = random_map(random)
+        for _ in range(12):
+            batch, matrix = random.randint(0, 1), random.choice((0, 0, 1, 1, 2))
+            parts: list[GramPart] = []
+            for k in range(random.randint(1, 3)):
+                name, shape = random.choice(map.blocks)
+                if len(shape) < batch + matrix:
+                    continue
+                axes = tuple(random.sample(range(len(shape)), batch + matrix))
+                parts.append(GramPart(F((1, -1, random.choice((1, -1, 2)))[k]), name, axes[:batch], axes[batch:]))
+            law = GramLaw(tuple(parts))
+            try:
+                conserves(map, law)
+            except KernelError:
+                continue
+            accepted[matrix] += 1
+            for polynomial in entries(map, law):
+                assert expand(map, polynomial) == {}, (seed, law)
+    assert all(count >= 5 for count in accepted.values()), accepted
+
+
+def test_random_sign_flips_that_are_accepted_are_symmetries():
+    """A flip that is accepted turns every entry of the end tensors into plus or minus itself, at random points."""
+    accepted = 0
+    for seed in range(400):
+        random = Random(seed)
+        map = random_map(random)
+        slots = [(name, axis, i) for name, shape in map.blocks for axis in range(len(shape)) for i in range(2)]
+        flip = Flip(tuple(slot for slot in slots if random.random() < 0.4))
+        try:
+            ansatz = Ansatz(map, 1, (flip,), ())
+        except KernelError:
+            continue
+        accepted += 1
+        signs = [-1 if sign else 1 for sign in ansatz.signs]
+        for field in gradients(map):
+            # The gradient of an entry at flipped points is plus or minus the flipped gradient.
+            for (number, monomial), _ in field.items():
+                sign = signs[number]
+                for k in monomial:
+                    sign *= signs[k]
+                assert sign == _sign_of(field, signs), (seed, flip)
+    assert accepted >= 20
+
+
+def _sign_of(field: dict[tuple[int, tuple[int, ...]], Fraction], signs: list[int]) -> int:
+    (number, monomial), _ = next(iter(field.items()))
+    sign = signs[number]
+    for k in monomial:
+        sign *= signs[k]
+    return sign
 
 
 def test_what_cannot_be_written_out_is_refused(monkeypatch: pytest.MonkeyPatch):

@@ -215,7 +215,8 @@ def conserves(map: ParameterMap, law: GramLaw) -> None:
     holds its block at the legs beta of the batch axes and mu of the matrix axes. Without matrix axes each factor
     multiplies the term by coefficient * [beta = slice], so that the coefficients of all factors with the same beta must
     add up to 0; an inverse norm of the block counts minus. With matrix axes each factor inserts S into the legs mu; two
-    factors with the same beta and mu cancel if their coefficients add up to 0, and the legs mu, all different, join just these two.
+    factors with the same beta and mu cancel if their coefficients add up to 0, and the legs mu are all different, are
+    not in beta, and join just these two.
     """
     shapes, held = dict(map.blocks), [(part.block, part.batch, part.matrix) for part in law.parts]
     if not law.parts or len(set(held)) != len(held):
