@@ -6,7 +6,6 @@ from theorytest import (
     DEEP_MATRIX,
     All,
     Array,
-    Assumption,
     Conserved,
     Flow,
     Focus,

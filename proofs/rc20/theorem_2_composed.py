@@ -1,7 +1,20 @@
 """RC20 Theorem 2 (our own statement), composed: the determinant keeps its sign, and where it has that of b12 b21 the
 bounds of RC20-Thm2/b to RC20-Thm2/e hold."""
 
-from theorytest import All, DeterminantSignPreserved, Identity, Inequality, Source, Statement, control, proof
+from fractions import Fraction
+
+from theorytest import (
+    All,
+    DeterminantSignPreserved,
+    Identity,
+    Inequality,
+    Instance,
+    Source,
+    Statement,
+    Witness,
+    control,
+    proof,
+)
 from theorytest.kernel.claim import Where
 from theorytest.kernel.scalar import absolute, scalar
 
@@ -16,6 +29,8 @@ from .theorem_2 import (
     EffectiveRank,
     Far,
     NormsOfPerturbed,
+    b12,
+    b21,
     b22,
     distance,
     effective_rank,
@@ -31,6 +46,7 @@ COMPOSED = (
 )
 
 
+A, B_, E_ = absolute(b12), absolute(b21), absolute(b22)
 KNOWN = {a.label: a for a in (SIGN, CLOSE, SIGMA, NORM, LARGEST)}
 
 
@@ -183,3 +199,72 @@ def unbalanced_here():
 def depth_one_here():
     """Depth 1: the determinant may change its sign."""
     return None, one_layer.witness
+
+
+APART = Inequality(scalar(0), "<", absolute(b22))
+limit = A * B_ / E_
+recedes = Statement(
+    id="RC20-3.4(ii)",
+    label="RC20-3.4(ii)",
+    kind="claim",
+    title="With b22 not 0 the guaranteed level of |w11| is |b12 b21| / |b22|, up to a multiple of r",
+    source=Source("RC20", "Section 3.4"),
+    assumptions=determinant_sign.assumptions,
+    claim=All(
+        (
+            DeterminantSignPreserved(chain.flow),
+            Where((*B, APART), Inequality(limit - r * (A * B_ * E_**-2 + (A + B_) / E_), "<=", M)),
+            Where(D, distance.claim),
+        )
+    ),
+    scope=theorem.scope,
+    example=determinant_sign.example,
+    deviations=(
+        *COMPOSED,
+        "as r = sqrt(2 loss) tends to 0, the first bound tends to |b12 b21| / |b22| and the second to 3 |b22|; other "
+        "places of the unobserved entry are not part of this statement",
+    ),
+)
+
+
+@proof(recedes)
+def near_the_limit(derive):
+    kept = sign(derive)
+    far, gap = SupposedFar(derive), SupposedDistance(derive)
+    real, apart = far.real, far.real.suppose(APART)
+    inverse = real.power(apart, -1)
+    bound, claim = far.far(), recedes.claim.claims[1].claim
+    first = real.at_most(
+        "multiplied by |b22| + r",
+        claim.lhs,
+        M,
+        bound,
+        far.reach,
+        inverse,
+        far.a,
+        far.b,
+        scale=[(1, 1, (far.reach,))],
+        by=[
+            (1, 1, (bound, far.reach)),
+            (1, r, ()),
+            (1, r / absolute(b22), (far.a, far.b)),
+            (1, r, (far.a, inverse)),
+            (1, r, (far.b, inverse)),
+        ],
+    )
+    derive.both(kept, far.under(first, (*B, APART)), gap.under(tripled(gap), D))
+
+
+@control(recedes, breaks="balanced")
+def unbalanced_at_the_level():
+    """Without balancedness the determinant may change its sign."""
+    return None, unbalanced_start.witness
+
+
+@control(recedes, breaks="level")
+def square_of_b22():
+    """|b12 b21| / |b22|^2 in place of |b12 b21| / |b22|: w11 = 5, b22 = 1/4, r = 0."""
+    numbers = {"w11": 5, "w12": 1, "w21": 1, "w22": Fraction(1, 4), "b12": 1, "b21": 1, "b22": Fraction(1, 4)}
+    steep = A * B_ * E_**-2 - r * (A * B_ * E_**-2 + (A + B_) / E_)
+    varied = Statement(label="variant", title="variant", claim=Inequality(steep, "<=", M), assumptions=(SIGN, CLOSE))
+    return varied, Witness(Instance(variables=tuple((name, Fraction(x)) for name, x in numbers.items())))
