@@ -208,6 +208,26 @@ def test_inexact_data_are_one_line(run, shell, claim: str, message: str, workers
         run(text, workers=workers)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Proof(Statement("bad", "x", Conserved(uu - vv, {flow})), lambda derive: None)',
+        'control(Statement("good", "x", Conserved(uu - vv, flow)), breaks="x")(variant)',
+    ],
+)
+def test_inexact_data_in_a_proof_or_control_are_one_line(run, shell, text: str):
+    flow = 'Flow(model, Focus(), speeds=(("v", 0.5),))'
+    head = shell.HEAD + "from theorytest.authoring import Proof\n"
+    head += f"def variant():\n    return Conserved(uu - vv, {flow})\n"
+    with pytest.raises(InputError, match=r"lemma_0.py:\d+: .*(bad|good/variant) holds .* 0.5 of type float"):
+        run(head + f"tied = {text.format(flow=flow)}\n")
+
+
+def test_a_proof_file_that_exits_is_one_line(run, shell):
+    with pytest.raises(InputError, match=r"lemma_0.py:\d+: it calls exit\(0\)"):
+        run(shell.HEAD + "import os\nos._exit(0)\n")
+
+
 def test_an_expectation_that_is_no_status_is_one_line(run, shell):
     with pytest.raises(InputError, match=r"lemma_0.py:\d+: .*needed|lemma_0.py:\d+: .*is one of") as caught:
         run(shell.HEAD + 'bad = Statement("bad", "x", Conserved(uu - vv, flow), expected="refuted")\n')

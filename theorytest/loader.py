@@ -418,7 +418,7 @@ def _read(
                 if id(item) in seen or not isinstance(item, (Statement, Proof, Control, Certified, Evidence)):
                     continue
                 seen.add(id(item))
-                if isinstance(item, (Statement, Control)):
+                if isinstance(item, Control):
                     _require_exact(item, file, order)
                 if isinstance(item, Statement):
                     _add(library, item, file, order, selected)
@@ -479,6 +479,7 @@ def _tie(library: Library, item: Any, file: Path, order: tuple[int, int], select
 
 
 def _add(library: Library, statement: Statement, file: Path, order: tuple[int, int], selected: bool) -> Entry:
+    _require_exact(statement, file, order)
     held = library.entries.get(statement.label)
     if held is not None:
         if held.statement is statement or (

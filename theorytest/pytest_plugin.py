@@ -178,8 +178,9 @@ def _shown(path: Path) -> Path:
 def _named(config: pytest.Config) -> list[str]:
     """The proof files for `theorytest explain --path`: those of the command line, else those of the settings."""
     files = [name for argument in config.args if (name := argument.partition("::")[0]).endswith(".py")]
-    named = list(dict.fromkeys(files)) or list(config.getini("theorytest_paths"))
-    return [] if named == ["proofs"] and Path("proofs").is_dir() else named
+    listed = [str(_shown(config.rootpath / entry)) for entry in config.getini("theorytest_paths")]
+    named = list(dict.fromkeys(files)) or listed
+    return [] if named == ["proofs"] else named
 
 
 def _checker(session: pytest.Session) -> Any:

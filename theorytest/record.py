@@ -228,7 +228,7 @@ def witness(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[Any]]
 
 
 def instance_lines(instance: Mapping[str, Any], *, most: int = 64) -> list[str]:
-    """All numbers of an instance, exact: sizes, members, blocks, gradient, letters, variables; one line each.
+    """All numbers of an instance, exact: sizes, members, blocks, gradient, letters, variables. Lines.
 
     Arrays of more than ``most`` entries are shortened, with their shape.
     """
@@ -237,7 +237,7 @@ def instance_lines(instance: Mapping[str, Any], *, most: int = 64) -> list[str]:
     lines.append(f"members: {members}" if members else "")
     arrays = [*instance["blocks"], *([("gradient", instance["gradient"])] if instance["gradient"] else [])]
     lines += [f"{name} = {array_text(array, most=most)}" for name, array in (*arrays, *instance["letters"])]
-    lines += [f"{name} = {number['q']}" for name, number in instance["variables"]]
+    lines.append(", ".join(f"{name} = {number['q']}" for name, number in instance["variables"]))
     return [line for line in lines if line]
 
 

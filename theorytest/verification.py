@@ -361,7 +361,8 @@ class Checker:
     def _counterexample(self, statement: Statement) -> tuple[tuple[Certificate, Verdict] | None, str]:
         """The same for a statement; where the search itself cannot run, that is said."""
         try:
-            return self._search(statement)
+            found, tried = self._search(statement)
+            return found, tried.removesuffix(_GIVE)
         except (StepError, LeftOutError) as error:
             return None, f"no counterexample could be searched for: {error}"
 
@@ -375,7 +376,7 @@ class Checker:
             witness = find_witness(statement, self.run.seed)
             tried = 0 if witness is not None else sum(1 for _ in islice(proposals(statement, self.run.seed), ATTEMPTS))
         if witness is None and not tried:
-            return None, f"no search is known for a claim of kind {type(statement.claim).__name__}: give a witness"
+            return None, f"no search is known for a claim of kind {type(statement.claim).__name__}{_GIVE}"
         if witness is None:
             return None, f"{_SURVIVED} among {tried} exact instances, smallest shapes first, seed {self.run.seed}"
         certificate = Certificate("witness", statement.digest, witness, "theorytest.search.witness")
@@ -436,6 +437,7 @@ class Checker:
 
 _STRENGTH = ("PROVED", "CERTIFIED", "REFUTED")
 _SURVIVED = "no witness was found"
+_GIVE = ": give a witness"
 
 
 class StepError(Exception):
