@@ -251,3 +251,32 @@ def up_to_the_observation():
 def any_transition_point():
     """Without 0 < delta < |y|: delta = -1 at y = 0."""
     return None, point(delta=-1, y=0, W=0)
+
+
+nonzero = Statement(
+    id="RMC21-fn6",
+    label="RMC21-fn6",
+    kind="remark",
+    title="0 < delta < |y| makes every observation nonzero",
+    source=Source("RMC21", "footnote 6"),
+    assumptions=(BELOW,),
+    claim=Inequality(scalar(0), "<", y**2),
+    scope="all real observations",
+    example=Instance(variables=(("delta", HALF), ("y", Fraction(-1)))),
+)
+
+
+@proof(nonzero)
+def above_a_positive_number(derive):
+    fact = derive.assume("below")
+    parts = [derive.apply("part", fact, data=(k,), text="one of these") for k in range(2)]
+    real = Reals(derive)
+    width, under = (real.suppose(part.claim) for part in parts)
+    hint = [(1, 1, (width, width)), (1, 1, (under, under)), (2, 1, (width, under))]
+    real.outright(real.less("y^2 = (delta + (|y| - delta))^2 > 0", 0, y**2, width, under, by=hint), *parts)
+
+
+@control(nonzero, breaks="below")
+def any_observation():
+    """Without 0 < delta < |y|."""
+    return None, point(delta=1, y=0)

@@ -20,6 +20,7 @@ from theorytest import (
     Rate,
     Source,
     Statement,
+    Tensor,
     Witness,
     control,
     proof,
@@ -335,8 +336,8 @@ def bounds(id_, title, sign, first, second):
         deviations=(
             *interval,
             *WORDS,
-            "three claims together: the rate is gamma_r q; the differences s_n - s_m do not change, so that eps is their "
-            "bound at all times; and the bounds of gamma q for every family of N numbers",
+            "three claims together: the rate is gamma_r q; the differences s_n - s_m do not change, so that eps is "
+            "their bound at all times; and the bounds of gamma q for every family of N numbers",
         ),
     )  # fmt: skip
 
@@ -616,3 +617,104 @@ def factor_one_in_equation_7():
 def any_factors():
     """Without balance, at N = 3: squared norms 1, 1, 8."""
     return at_order_three(lambda a, b, d: Identity(of_q(a, b, d), 3 * gamma * g**2), **numbers())
+
+
+rank_one = replace(
+    corollary,
+    id="RMC21-LemC-l",
+    label="RMC21-LemC-l",
+    kind="lemma",
+    title="Balanced rank one trajectories: d/dt ||W_1|| = N gamma ||W_1||^(2 - 2/N)",
+    source=Source("RMC21", "Theorem 2, proof sketch"),
+    scope="all orders, shapes, losses; R = 1; all times at which W_1 is not 0",
+    deviations=(
+        *corollary.deviations[:2],
+        "the case R = 1 of RMC21-Eq7, where P_1 = ||W_1||; the claim covers every R",
+    ),
+)
+
+
+@proof(rank_one)
+def from_equation_7(derive):
+    derive.cite(corollary)
+
+
+@control(rank_one, breaks="exponent 2 - 2/N")
+def exponent_two():
+    """P^2, that is c^N, at N = 3."""
+    return balanced_at_three(Identity(3 * gamma * c**2, 3 * gamma * c**3), c=4)
+
+
+@control(rank_one, breaks="factor N")
+def factor_of_order_two():
+    """Factor 2 in place of N, at N = 3."""
+    return balanced_at_three(Identity(3 * gamma * c**2, 2 * gamma * c**2), c=4)
+
+
+any_loss = Statement(
+    id="RMC21-fn4",
+    label="RMC21-fn4",
+    kind="claim",
+    title="Lemma 1, Theorem 1 and equation 7 hold for every differentiable, locally smooth loss",
+    source=Source("RMC21", "footnote 4"),
+    assumptions=SETTING,
+    claim=All((lemma_1.claim, theorem.claim, corollary.claim)),
+    scope=SCOPE,
+    deviations=(
+        "stated on the interval of existence; as printed, for all t >= 0, it needs a loss that is bounded below: with "
+        "one entry, order 3, the loss -W and the start 1, dw/dt = w^2 has no solution beyond t = 1",
+        "of Corollary 1 the part on components that vanish is not included",
+    ),
+)
+
+
+@proof(any_loss)
+def of_any_loss(derive):
+    derive.both(derive.cite(lemma_1), derive.cite(theorem), derive.cite(corollary))
+
+
+@control(any_loss, breaks="gradient flow of a loss of the end tensor")
+def with_weight_decay():
+    """A loss that is not one of the end tensor alone: weight decay."""
+    decayed = Flow(CP, lemma_1.claim.motion.focus, decay=Fraction(1))
+    return replace(lemma_1.claim, motion=decayed)
+
+
+# -- inner products with outer products ----------------------------------------------------------------------------
+
+
+def sides_of(before, after):
+    """<A, u (x) v (x) w> and <[A]_(n) (u (x) w), v>; the modes before and after n are one index each, of these sizes."""
+    tensor = Tensor("A", (before, "d", after))
+    one, named, other = Tensor("u", (before,)), Tensor("v", ("d",)), Tensor("w", (after,))
+    whole = (tensor["p", "i", "s"] * one["p"] * named["i"] * other["s"]).sum("p", "i", "s")
+    column = (tensor["p", "i", "s"] * one["p"] * other["s"]).sum("p", "s")
+    return whole, (column * named["i"]).sum("i")
+
+
+inner_product = Statement(
+    id="RMC21-LemC-a",
+    label="RMC21-LemC-a",
+    kind="lemma",
+    title="<A, w^1 (x) ... (x) w^N> = <[A]_(n) (Kronecker product of the others), w^n>",
+    source=Source("RMC21", "equation 4"),
+    claim=Identity(*sides_of("before", "after")),
+    scope="all orders, positions n, shapes",
+    deviations=(
+        "the modes before n are one index, and those after n another (u and w are the Kronecker products of their "
+        "vectors): the unfolding and the Kronecker product use the same, lexicographic, order",
+    ),
+)
+
+
+@proof(inner_product)
+def by_the_order_of_summation(derive):
+    derive.equal("the same sum", *sides_of("before", "after"))
+
+
+@control(inner_product, breaks="order of the Kronecker product")
+def decreasing_order():
+    """The Kronecker product in decreasing order, with the same unfolding (where the sizes allow it)."""
+    whole, _ = sides_of("e", "e")
+    tensor, u, v, w_ = Tensor("A", ("e", "d", "e")), Tensor("u", ("e",)), Tensor("v", ("d",)), Tensor("w", ("e",))
+    return Identity(whole, (tensor["p", "i", "s"] * w_["p"] * v["i"] * u["s"]).sum("p", "i", "s"))
