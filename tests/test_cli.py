@@ -69,6 +69,8 @@ def test_explain(project: Path, theorytest):
     assert json.loads(Path("control.json").read_text())["label"] == "T-1/unequal_speeds"
     code, _, err = theorytest("explain", "Lemma")
     assert code == 2 and "did you mean T-1 [Lemma], T-3 [Lemma], T-4/printed [Lemma]?" in err
+    code, _, err = theorytest("explain", "unequal")
+    assert code == 2 and "did you mean T-1/unequal_speeds?" in err
     code, _, err = theorytest("explain", "printed")
     assert code == 2 and "did you mean T-4/printed" in err
     assert not Path(".theorytest").exists()
@@ -78,6 +80,17 @@ def test_explain_without_a_label_lists_all(project: Path, theorytest):
     code, out, _ = theorytest("explain")
     assert code == 0 and [line.split()[0] for line in out.splitlines()] == ["T-1", "T-3", "T-4/printed"]
     assert "T-3          the same, cited" in out
+
+
+def test_explain_what_has_only_evidence(project: Path, shell, theorytest):
+    text = shell.HEAD + (
+        'law = state("T-5", Conserved(uu - vv, flow), expected="SUPPORTED", title=\'a "law"\')\n'
+        "@sampled(law)\ndef tried(run):\n    return Outcome(1, '0', True)\n"
+    )
+    shell.project(project, text)
+    code, out, _ = theorytest("explain", "T-5")
+    assert code == 0 and "only evidence is offered, which `theorytest verify` gathers" in out
+    assert theorytest("verify", "-n", 1)[0] == 0
 
 
 def test_explain_findings(project: Path, theorytest):

@@ -196,8 +196,8 @@ def explain(
     label: str | None, paths: Sequence[str], seed: int, as_test: bool, findings: bool, json_file: Path | None
 ) -> int:
     """Show the derivation of LABEL step by step, what it rests on, and its controls; without LABEL, all labels."""
+    from theorytest.explain import EVIDENCE, labels, standalone_test
     from theorytest.explain import explain as check
-    from theorytest.explain import labels, standalone_test
 
     if label is None and as_test:
         raise InputError("--as-test needs the label of one statement")
@@ -228,6 +228,8 @@ def explain(
     (entry,) = [e for e in made["statements"] if e["label"] == made["asked"]]
     save(json_file, entry)
     show(report.explanation(entry, width=width()))
+    if entry["reason"] == EVIDENCE:
+        return 0
     return int(any(text.partition(" ")[0] == entry["label"] for text in record.problems(made)))
 
 

@@ -12,6 +12,7 @@ from theorytest.errors import InputError
 from theorytest.report import readable, source_text
 from theorytest.verification import Checker, one_thread, require
 
+EVIDENCE = "only evidence is offered, which `theorytest verify` gathers"
 TEST = '''"""{title}
 
 {label} ({source}), {status}{scope}.
@@ -66,6 +67,10 @@ def explain(
             fragments += checker.check(part)
     at = record.environment(profile="quick", seed=seed, device="cpu", workers=1)
     made = record.assemble(fragments, run=0, environment=at)
+    with_evidence = {e.statement.label for e in entries if e.evidence}
+    for shown in made["statements"]:
+        if shown["label"] in with_evidence and shown["status"] == "UNDECIDED" and not shown["reason"]:
+            shown["reason"] = EVIDENCE
     return {**made, "asked": entries[0].statement.label if label is not None else None, "control": alone}
 
 
@@ -98,18 +103,21 @@ def find(library: loader.Library, label: str) -> loader.Entry:
         for e in entries
         if words in f"{e.statement.label}\n{e.statement.source.key} {e.statement.source.locator}".casefold()
     ]
-    if not close or not words:
+    shown_close = [
+        e.statement.label + (f" [{e.statement.source.locator}]" if e.statement.source.locator else "") for e in close
+    ] or [c.statement.label for e in entries for c in e.controls if words in c.statement.label.casefold()]
+    if not shown_close or not words:
         return library.entry(label)
-    raise InputError(f"no statement or control is labelled {label!r} (did you mean {_listed(close)}?)")
+    raise InputError(f"no statement or control is labelled {label!r} (did you mean {_listed(shown_close)}?)")
 
 
-def _listed(entries: Sequence[loader.Entry], most: int = 12) -> str:
-    """Labels, with their sources."""
-    shown = [
-        e.statement.label + (f" [{e.statement.source.locator}]" if e.statement.source.locator else "") for e in entries
-    ]
+def _listed(shown: Sequence[str], most: int = 12) -> str:
     more = len(shown) - most
     return ", ".join(shown[:most]) + (f", or one of {more} more" if more > 0 else "")
+
+
+def _in_docstring(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def standalone_test(made: record.Record, label: str) -> str:
@@ -120,12 +128,12 @@ def standalone_test(made: record.Record, label: str) -> str:
         raise InputError(f"{entry['label']} is {entry['status']}: there is no certificate that a test could check")
     parts = {key: made[key] for key in ("schema", "statements")}
     return TEST.format(
-        title=entry["title"].replace("\\", "\\\\"),
+        title=_in_docstring(entry["title"]),
         label=entry["label"],
-        source=source_text(entry["source"]),
+        source=_in_docstring(source_text(entry["source"])),
         status=entry["status"],
-        scope=f": {scope}" if scope else "",
-        claim=readable(entry["claim_latex"]).replace("\\", "\\\\"),
+        scope=_in_docstring(f": {scope}" if scope else ""),
+        claim=_in_docstring(readable(entry["claim_latex"])),
         name=re.sub(r"\W+", "_", entry["label"]).strip("_").lower(),
         record=record.dumps(parts),
     )
