@@ -684,7 +684,7 @@ def with_weight_decay():
 
 
 def sides_of(before, after):
-    """<A, u (x) v (x) w> and <[A]_(n) (u (x) w), v>; the modes before and after n are one index each, of these sizes."""
+    """<A, u (x) v (x) w> and <[A]_(n) (u (x) w), v>; the modes before and after n are one index each."""
     tensor = Tensor("A", (before, "d", after))
     one, named, other = Tensor("u", (before,)), Tensor("v", ("d",)), Tensor("w", (after,))
     whole = (tensor["p", "i", "s"] * one["p"] * named["i"] * other["s"]).sum("p", "i", "s")
