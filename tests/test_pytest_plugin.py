@@ -62,6 +62,8 @@ def test_failures_are_readable(project: Path, shell):
     assert "T-1 is UNDECIDED, expected PROVED: by_the_product_rule (proofs/lemma.py:" in done.stdout
     assert "claim    d/dt [Σ_p (u_(p r))² - Σ_p (v_(r p))²] = 0" in done.stdout
     assert "replay   pytest 'proofs/lemma.py::T-1' --theorytest-seed 0" in done.stdout
+    assert "look     theorytest explain --path proofs/lemma.py 'T-1'" in done.stdout
+    assert "(theorytest explain --findings)" in done.stdout
     assert "Traceback" not in done.stdout and "def runtest" not in done.stdout
     assert "2 failed, 4 passed" in done.stdout
 
@@ -125,6 +127,10 @@ def test_which_files_are_collected(project: Path, shell):
     assert done.returncode == 0 and "7 passed" in done.stdout, done.stdout
     done = shell.pytest("-q", "other.py", cwd=project)
     assert done.returncode == 0 and "6 passed" in done.stdout, done.stdout
+    assert "(theorytest explain --path other.py --findings)" in done.stdout
+    (project / "uses.py").write_text("import theorytest\n\ndef test_it():\n    assert theorytest.__version__\n")
+    done = shell.pytest("-q", "uses.py", cwd=project)  # states nothing: it is a module of tests like any other
+    assert done.returncode == 0 and "1 passed" in done.stdout and "kernel" not in done.stdout
     done = shell.pytest("-q", "test_mine.py", cwd=project)
     assert done.returncode == 0 and "1 passed" in done.stdout and "kernel" not in done.stdout
 
