@@ -18,7 +18,7 @@ from theorytest.kernel.scalar import Exp, Number, Scalar, Variable
 def part(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
     """Of several claims that hold, each holds. Data: its place."""
     count(premises, 1)
-    (place,) = take(data, int)
+    place: int = take(data, int)[0]
     claims = only(premises[0], All).claims
     if not 0 <= place < len(claims):
         raise KernelError(f"there are {len(claims)} claims, and none at place {place}")
