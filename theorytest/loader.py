@@ -447,9 +447,10 @@ def _require_exact(item: Statement | Control, file: Path, order: tuple[int, int]
         encode(statement)
         validate(statement)
     except (KernelError, AttributeError, RecursionError, TypeError, ValueError) as error:
-        why = one_line(str(error), 240)
+        why = re.sub(r"(<class ')?theorytest\.kernel\.\w+\.(\w+)('>)?", r"\2", one_line(str(error), 400))
         raise InputError(
-            f"{place} holds inexact or malformed data: {why}; give exact numbers (int, Fraction) and tuples"
+            f"{place} holds inexact or malformed data: {one_line(why, 240)}; give exact numbers (Fraction, int), "
+            "tuples, and nouns of theorytest"
         ) from error
 
 
