@@ -1,7 +1,7 @@
 """How a proof file says what it says: decorators that tie proofs, controls and evidence to statements.
 
-A proof file is a Python module with statements (module-level `Statement`s) and functions under these decorators. A loader
-reads the module's names; nothing is registered globally, and importing this module is cheap.
+A proof file is a Python module with statements (module-level `Statement`s) and functions under these decorators. A
+loader reads the module's names; nothing is registered globally, and importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from theorytest.kernel.claim import Claim
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.statement import REFUTED, Instance, Statement, Witness
 
@@ -32,9 +31,10 @@ class Proof:
 class Control:
     """A variant of a statement, with one assumption dropped or one constant changed, that must be refuted.
 
-    breaks: the label of the assumption, or the name of the constant; statement: the variant (its ``expected`` is REFUTED, or
-    "finding" where the variant is known to survive); witness: one that the author knows (else it is searched for);
-    contrary: a function that derives the contrary of the variant; survives: one that derives the variant itself.
+    breaks: the label of the assumption, or the name of the constant; statement: the variant (its ``expected`` is
+    REFUTED, or "finding" where the variant is known to survive); witness: one that the author knows (else it is
+    searched for); contrary: a function that derives the contrary of the variant; survives: one that derives the
+    variant itself.
     """
 
     name: str
@@ -82,9 +82,10 @@ class Run:
 class Outcome:
     """What evidence found.
 
-    instances: how many; worst: the largest violation seen, as a multiple of its own error bound (so 1 is the most that rounding and
-    discretisation explain) or an exact number; holds: True, False (a violation beyond its bound) or None (undecided);
-    detail: one line for people; numbers: what else was measured (JSON values); series: named curves for plots.
+    instances: how many; worst: the largest violation seen, as a multiple of its own error bound (so 1 is the most
+    that rounding and discretisation explain) or an exact number; holds: True, False (a violation beyond its bound) or
+    None (undecided); detail: one line for people; numbers: what else was measured (JSON values); series: named curves
+    for plots.
     """
 
     instances: int
@@ -114,7 +115,8 @@ def control(
     contrary: Callable[[Derive], Any] | None = None,
     survives: Callable[[Derive], Any] | None = None,
 ) -> Callable[[Callable[[], Any]], Control]:
-    """The function returns the variant: a claim (None keeps the claim) or a whole statement, or a pair of that and a witness.
+    """The function returns the variant: a claim (None keeps the claim) or a whole statement, or a pair of that and a
+    witness.
 
     The assumption named by ``breaks`` is dropped where there is one of that label.
     """

@@ -246,7 +246,7 @@ class Checker:
 
     def _derive(self, statement: Statement, build: Callable[..., Any], kind: str) -> Certificate:
         """Run a derivation; where it cites a statement that is not proved yet, prove that one and start again."""
-        from theorytest.derive.derivation import Derive, MissingCitation
+        from theorytest.derive.derivation import Derive, MissingCitationError
 
         asked: set[str] = set()
         while True:
@@ -257,7 +257,7 @@ class Checker:
                 return derive.certificate(kind, producer=_producer(build))
             except StepError as error:
                 missing = error.__cause__
-                if not isinstance(missing, MissingCitation):
+                if not isinstance(missing, MissingCitationError):
                     raise
                 label = missing.label
                 if label not in self.library.entries:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from theorytest.derive.derivation import Derive, MissingCitation, rewrite
+from theorytest.derive.derivation import Derive, MissingCitationError, rewrite
 from theorytest.kernel.check import check
 from theorytest.kernel.claim import Identity, Inequality
 from theorytest.kernel.errors import KernelError
@@ -71,7 +71,7 @@ def test_citations() -> None:
     derive = Derive(statement(cited.claim), library=(cited,))
     assert derive.cite("mine").claim == cited.claim
     assert derive.cite(cited).claim == cited.claim
-    with pytest.raises(MissingCitation, match="no proved statement is labelled 'other'") as caught:
+    with pytest.raises(MissingCitationError, match="no proved statement is labelled 'other'") as caught:
         derive.cite("other")
     assert caught.value.label == "other"
 

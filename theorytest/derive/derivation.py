@@ -21,7 +21,7 @@ from theorytest.kernel.statement import Certificate, Derivation, Statement, Step
 from theorytest.kernel.terms import Monomial, Term
 
 
-class MissingCitation(KernelError):
+class MissingCitationError(KernelError):
     """A derivation cites a statement that is not (yet) among the proved ones; ``label`` says which."""
 
     def __init__(self, label: str) -> None:
@@ -67,7 +67,7 @@ class Derive:
         label = cited if isinstance(cited, str) else cited.label
         statement = next((s for s in self.library.values() if s.label == label), None)
         if statement is None or (isinstance(cited, Statement) and cited != statement):
-            raise MissingCitation(label)
+            raise MissingCitationError(label)
         return self.apply(
             "statement", *premises, data=(statement.digest,), text=f"{statement.label}: {statement.title}"
         )
@@ -96,8 +96,8 @@ class Derive:
     def equal(
         self, text: str, lhs: Term, rhs: Term, using: Sequence[Fact] = (), backwards: Sequence[Fact] = ()
     ) -> Fact:
-        """lhs = rhs, by normal forms, after rewriting with the facts (``using``: from left to right; ``backwards``: from right to
-        left) wherever they apply."""
+        """lhs = rhs, by normal forms, after rewriting with the facts (``using``: from left to right; ``backwards``:
+        from right to left) wherever they apply."""
         if not using and not backwards:
             return self.apply("identity", data=(lhs, rhs), text=text)
         uses = rewrite(lhs - rhs, [f.claim for f in using], [f.claim for f in backwards])
@@ -130,7 +130,7 @@ class Derive:
         return Certificate(kind, self.statement.digest, self.derivation(), producer)
 
 
-# -- finding combinations --------------------------------------------------------------------------------------------------
+# -- finding combinations ----------------------------------------------------------------------------------------------
 
 
 def use_value(use: Use, claim: Claim) -> Term:
@@ -149,8 +149,8 @@ def rewrite(
 ) -> tuple[Use, ...]:
     """Rewrite a term to 0 with identities, read from left to right or backwards; the uses that do it.
 
-    The side that is replaced must be one monomial. The first rewriting that applies is taken, so that the identities should be
-    given in the direction in which they simplify. In the uses, premises are numbered through both lists.
+    The side that is replaced must be one monomial. The first rewriting that applies is taken, so that the identities
+    should be given in the direction in which they simplify. In the uses, premises are numbered through both lists.
     """
     rules: list[tuple[int, Term, Term, int]] = []  # premise number, from, to, direction
     for number, claim in enumerate((*claims, *backwards)):
