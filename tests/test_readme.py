@@ -1,6 +1,8 @@
 """What the README shows is what happens."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from theorytest.verification import verify
@@ -18,6 +20,9 @@ def test_own_statement(tmp_path: Path, monkeypatch) -> None:
     assert len(lines) <= 16, "fifteen lines and the import"
     (tmp_path / "scales.py").write_text(code, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "-m", "theorytest.cli", "verify", "scales.py"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0 and "scales" in shown.stdout and "controls 1/1" in shown.stdout, shown
     result = verify(["scales.py"])
     (statement,) = result.record["statements"]
     assert result.exit_code == 0
@@ -31,7 +36,10 @@ def test_table_names_what_ships() -> None:
     (table,) = [block for block in blocks("text") if block.startswith("theorytest ")]
     proofs = Path(__file__).parents[1] / "proofs"
     sources = "\n".join(path.read_text(encoding="utf-8") for path in proofs.rglob("*.py"))
+    names = 0
     for line in table.splitlines():
-        found = re.match(r"(PROVED|CERTIFIED) +(\w+) +(\w[\w.]*(?: \w[\w.]*)?)", line)
+        found = re.match(r"(PROVED|CERTIFIED) +([\w./()-]+) ", line)
         if found:
-            assert found[3] in sources, line
+            names += 1
+            assert f'"{found[2]}"' in sources, line
+    assert names > 5
