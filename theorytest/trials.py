@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from theorytest.models.model import Model
 
 
-def of_a_law(statement: Statement, *models: Model, t: int = 1, count: int = 1024) -> tuple[Evidence, ...]:
+def of_a_law(statement: Statement, *models: Model, t: int = 1, count: int = 2048) -> tuple[Evidence, ...]:
     """All evidence for a statement that a quadratic form is conserved by a flow: exact instances of many shapes,
     Hypothesis's examples, laws found by sympy at the given models, 50-digit trajectories, and batches in float64
     (first model)."""

@@ -9,6 +9,9 @@ from dataclasses import replace
 from fractions import Fraction
 from math import log, sqrt
 
+from flint import fmpq, fmpq_mat
+from hypothesis import given, seed, settings
+
 from theorytest import (
     DEEP_MATRIX,
     Array,
@@ -32,6 +35,7 @@ from theorytest import (
     identity,
     integrated,
     proof,
+    sampled,
     swept,
 )
 from theorytest.enclose.determinant import determinant_flow, determinant_signs
@@ -46,6 +50,7 @@ from theorytest.kernel.rules import (
     matrix_chain,
 )
 from theorytest.models import HalfSum, balanced, balanced_batch, deep_matrix_factorization
+from theorytest.search.strategies import batches
 
 adjacent = Flow(DEEP_MATRIX, Focus(links=(Link(("l+1", "l"), adjacent=True),)))
 balanced_layers = balance(*DEEP_MATRIX.letters(adjacent.focus).values())
@@ -333,6 +338,49 @@ def by_jacobis_formula(derive):
         data=(DEEP_MATRIX, inner.derivation(), pairing(rho)),
         text="(det W)^2 = (det P)^L and Jacobi's formula",
     )
+
+
+@sampled(rate)
+def at_balanced_instances(run):
+    """Hypothesis draws depths, sizes and losses; at exactly balanced layers d/dt det W = -L det W <grad, P^-1 W>, in
+    rationals, with the gradients of the written-out model."""
+    seen, worst = [0], [Fraction(0)]
+    where = Flow(DEEP_MATRIX, Focus(links=(Link(("first",), first=True),)))
+
+    @seed(run.seed)
+    @settings(max_examples=100 if run.profile == "full" else 15, deadline=None, database=None)
+    @given(batches(where, setting, size=4))
+    def jacobi(samples):
+        for drawn in samples:
+            model, instance = drawn.model, drawn.instance
+            blocks, depth = dict(instance.blocks), dict(instance.sizes)["L"]
+            slopes = model.gradients(blocks, instance.gradient)
+            end, first = model.end_tensor(blocks), blocks[f"W[{depth}]"]
+            size = end.shape[0]
+            moved = model.end_tensor(blocks | {f"W[{depth}]": slopes[f"W[{depth}]"]})
+            for layer in range(1, depth):
+                part = model.end_tensor(blocks | {f"W[{layer}]": slopes[f"W[{layer}]"]})
+                moved = Array(part.shape, tuple(a + b for a, b in zip(moved.entries, part.entries, strict=True)))
+            W, dW, top, g = (exact_matrix(a) for a in (end, moved, first, instance.gradient))
+            gram = top * top.transpose()
+            seen[0] += 1
+            if gram.det() == 0:
+                assert W.det() == 0
+                continue
+            # Jacobi's formula by the adjugate of an invertible W; the velocity is minus the slope.
+            rate_of_det = -W.det() * sum((W.inv() * dW)[k, k] for k in range(size)) if W.det() != 0 else None
+            pairing = g.transpose() * gram.inv() * W
+            claimed = -depth * W.det() * sum(pairing[k, k] for k in range(size))
+            gap = rate_of_det - claimed if rate_of_det is not None else claimed
+            worst[0] = max(worst[0], abs(Fraction(int(gap.p), int(gap.q))))
+
+    jacobi()
+    return Outcome(seen[0], str(worst[0]), not worst[0], "balanced starts built by Cayley transforms, exact")
+
+
+def exact_matrix(array):
+    """An exact array as a FLINT matrix."""
+    return fmpq_mat(*array.shape, [fmpq(x.numerator, x.denominator) for x in array.entries])
 
 
 @control(rate, breaks="factor L")
