@@ -243,8 +243,14 @@ def test_a_log_has_no_progress_and_no_colour(project: Path, shell):
 def test_a_terminal_has_progress_and_colour(project: Path):
     main, side = pty.openpty()
     code = "from theorytest.cli import main; main()"
+    terminal = {**os.environ, "TERM": "xterm-256color"}
     with subprocess.Popen(
-        [sys.executable, "-c", code, "verify", "-n", "1"], cwd=project, stdout=side, stderr=side, close_fds=True
+        [sys.executable, "-c", code, "verify", "-n", "1"],
+        cwd=project,
+        stdout=side,
+        stderr=side,
+        close_fds=True,
+        env=terminal,
     ) as process:
         os.close(side)
         shown = b""

@@ -1,6 +1,7 @@
 """Runs: statuses come from the kernel, differences are loud, and one worker and two find the same."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -268,6 +269,16 @@ def test_evidence_alone_supports_and_proves_nothing(run, shell):
     assert result.ok and entry(result, "T-1")["status"] == "SUPPORTED"
     undecided = text.replace("Outcome(3, ", "Outcome(0, ")
     assert entry(run(undecided), "T-1")["status"] == "UNDECIDED"
+
+
+def test_an_edit_of_the_same_length_within_a_second_is_seen(tmp_path: Path, shell, monkeypatch):
+    text = shell.GOOD + "\n@swept(law)\ndef tried(run):\n    return Outcome(1, '0', True)\n"
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        shell.project(tmp_path, text.replace("Outcome(1,", f"Outcome({number},"), "lemma_0.py")
+        os.utime(tmp_path / "proofs" / "lemma_0.py", ns=(10**18 + number, 10**18 + number))
+        pieces = entry(verify(), "T-1")["evidence"]
+        assert [piece["instances"] for piece in pieces if piece["name"] == "tried"] == [number]
 
 
 def test_a_control_that_survives_unexpectedly(run, shell):

@@ -241,7 +241,7 @@ def import_file(file: Path) -> ModuleType:
     name = ".".join((_package(root), *inside))
     _forget_what_changed(_package(root))
     try:
-        with nobody_exits():
+        with nobody_exits(), _no_bytecode():
             module = importlib.import_module(name)
         for each in [m for n, m in sys.modules.items() if n.startswith(f"{_package(root)}.")]:
             vars(each).setdefault("__theorytest_stamp__", _stamp(each))
@@ -253,6 +253,17 @@ def import_file(file: Path) -> ModuleType:
         raise InputError(f"{at}: {error.msg}") from error
     except (Exception, SystemExit) as error:
         raise InputError(f"{where(error, file)}: {what(error)}") from error
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Proof files leave no bytecode: Python would take an edit of the same length within a second for the old file."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _stamp(module: ModuleType) -> tuple[int, int] | None:

@@ -168,7 +168,7 @@ def test_the_same_seed_gives_the_same_run_and_another_one_does_not():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"steps": 0}, "positive integer"),
+        ({"steps": 0}, "integer of at least 1"),
         ({"eta": Fraction(1, 3)}, "floating-point number"),
         ({"observed": Fraction(1)}, "held out"),
         ({"cell": "B cell"}, "needed one of"),
