@@ -235,6 +235,19 @@ def test_a_missing_extra_is_said(project: Path, shell):
     assert "left out: T-1/data: tensorly is not installed: pip install " in done.stdout and "[data]'" in done.stdout
 
 
+def test_nothing_but_a_missing_extra_is_an_error(project: Path, shell):
+    text = shell.HEAD + (
+        'law = state("T-1", SliceTruncation(), expected="CERTIFIED", expected_reason="on data")\n'
+        "@certified(law)\ndef data(run):\n    import tensorly\n"
+    )
+    shell.project(project, text)
+    (project / "tensorly.py").write_text("raise ModuleNotFoundError(name='tensorly')\n")
+    done = shell.command("verify", cwd=project, PYTHONPATH=str(project))
+    assert done.returncode == 2, done
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("theorytest: nothing that was asked for could be checked: ") and "tensorly" in line
+
+
 def test_a_log_has_no_progress_and_no_colour(project: Path, shell):
     done = shell.command("verify", cwd=project)
     assert done.stderr == "" and "\x1b" not in done.stdout and "\r" not in done.stdout

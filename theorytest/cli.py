@@ -106,6 +106,10 @@ def verify(
         )
     save(json_file, result.record)
     show([*report.table(result.record, width=width()), *report.footer(result.record, result.path, paths)])
+    asked = [e["label"] for e in result.record["statements"] if e["reason"] != record.NOT_SELECTED]
+    reasons = {item["label"]: item["reason"] for item in result.record["left_out"]}
+    if asked and set(asked) <= set(reasons):
+        raise InputError(f"nothing that was asked for could be checked: {reasons[asked[0]]}")
     return result.exit_code
 
 
@@ -257,6 +261,7 @@ def coverage(name: str | None, json_file: Path | None) -> int:
     for row in rows:
         show([((f"{row['status'] or 'missing':10} {row['id']:20} {row['title']}", "" if row["status"] else "dim"),)])
     show([((line, "bold"),) for line in (*blueprint.summary(rows), f"record: {file}")])
+    show([((f"statuses as that record says; theorytest recheck {file} has the kernel check them", "dim"),)])
     return 0
 
 
