@@ -76,7 +76,7 @@ def _root(number: int, degree: int) -> int | None:
     return low if low**degree == number else None
 
 
-def evaluate(expression: Scalar, values: Mapping[str, Fraction]) -> Value:
+def evaluate(expression: Scalar, values: Mapping[str, Value]) -> Value:
     """The value at a point: rational where every step is, else a ball at the precision in force.
 
     Raises `UndefinedError` where the expression is not defined, or where the balls cannot tell whether it is.

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import Any
 
 from theorytest.kernel.encoding import noun
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Focus, Parameterization
+from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.scalar import Scalar
 from theorytest.kernel.terms import Indices, Tensor, Term
 
@@ -131,6 +133,65 @@ class AtLeast:
 
     size: str
     number: int
+
+
+@noun
+class Exactly:
+    """A size symbol has a given value."""
+
+    size: str
+    number: int
+
+
+@noun
+class Entry:
+    """An entry of the end tensor; every index counts from 1."""
+
+    index: tuple[int, ...]
+
+
+@noun
+class Determinant:
+    """The determinant of the end matrix, which is square."""
+
+
+@noun
+class Reading:
+    """What real variables stand for along a flow: a variable is, at every time, an entry of the end tensor, its
+    determinant, or a term in the letters of the flow's focus. All other variables keep one value.
+
+    Where terms have free indices, what is said holds for every value of them.
+    """
+
+    meanings: tuple[tuple[str, Entry | Determinant | Term], ...]
+    motion: Flow
+
+    def __post_init__(self) -> None:
+        if len(dict(self.meanings)) != len(self.meanings):
+            raise KernelError("a variable is read in two ways")
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The variables that move with the flow."""
+        return frozenset(dict(self.meanings))
+
+
+@noun
+class ReadAtStart:
+    """A formula in real variables holds at time 0, the variables read off the flow."""
+
+    claim: Identity | Inequality
+    reading: Reading
+
+
+@noun
+class ReadAlways:
+    """A formula in real variables, read off the flow, holds at every time at which the conditions do; for all members
+    that the flow's focus can name."""
+
+    conditions: tuple[Identity | Inequality, ...]
+    claim: Identity | Inequality
+    reading: Reading
 
 
 @noun
@@ -301,6 +362,19 @@ class ComponentNormRate:
 
 
 @noun
+class AtEveryState:
+    """The comparison holds at every state of a model (whatever its blocks) at which both of its sides are defined.
+
+    sizes: the values of some size symbols; for all others, every value at which the quantities exist. Assumptions that
+    are comparisons restrict the state.
+    """
+
+    parameterization: Parameterization
+    sizes: tuple[tuple[str, Any], ...]
+    claim: Comparison
+
+
+@noun
 class All:
     """Every one of the claims holds."""
 
@@ -314,6 +388,9 @@ Claim = (
     | Always
     | SameSize
     | AtLeast
+    | Exactly
+    | ReadAtStart
+    | ReadAlways
     | Conserved
     | Rate
     | Change
@@ -329,6 +406,8 @@ Claim = (
     | InfimalRank
     | Fold
     | ComponentNormRate
+    | Comparison
+    | AtEveryState
     | All
 )
 

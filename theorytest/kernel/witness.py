@@ -13,24 +13,31 @@ from itertools import combinations, permutations, product
 
 from flint import fmpq, fmpq_mat  # pyright: ignore[reportMissingTypeStubs]
 
-from theorytest.kernel import analysis, truncation
+from theorytest.kernel import analysis, states, truncation
 from theorytest.kernel.claim import (
     MOMENTUM,
     STEP_SIZE,
     All,
     Always,
+    AtEveryState,
     AtLeast,
     AtStart,
     Change,
     Claim,
     Conserved,
     Descent,
+    Determinant,
     DeterminantSignPreserved,
+    Entry,
+    Exactly,
     Flow,
     Identity,
     Inequality,
     LogDeterminantRate,
     Rate,
+    ReadAlways,
+    ReadAtStart,
+    Reading,
     SameSize,
     SliceTruncation,
 )
@@ -46,6 +53,7 @@ from theorytest.kernel.parameterization import (
     evaluate,
     size_of,
 )
+from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.rules import terms
 from theorytest.kernel.statement import Counterexample, Instance, Statement, Witness
 from theorytest.kernel.terms import Indices, Tensor, Term, zero
@@ -154,7 +162,7 @@ def _chains(node: Node) -> tuple[Chain, ...]:
 
 def motion_flow(claim: Claim) -> Flow | None:
     """The flow that a claim about motion speaks of."""
-    motion = getattr(claim, "motion", None)
+    motion = claim.reading.motion if isinstance(claim, ReadAtStart | ReadAlways) else getattr(claim, "motion", None)
     if isinstance(motion, Descent):
         return motion.flow
     return motion if isinstance(motion, Flow) else None
@@ -198,6 +206,15 @@ def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
     if isinstance(formula, AtLeast):
         found = size_of(formula.size, dict(instance.sizes), {})
         return "" if found >= formula.number else f"{formula.size} = {found}"
+    if isinstance(formula, Exactly):
+        found = size_of(formula.size, dict(instance.sizes), {})
+        return "" if found == formula.number else f"{formula.size} = {found}"
+    if isinstance(formula, ReadAtStart):
+        for members in assignments(formula.reading.motion, instance):
+            for point in readings(formula.reading, instance, members):
+                if analysis.holds(formula.claim, point, PRECISION) is not True:
+                    return f"it does not surely hold at {members}"
+        return ""
     if isinstance(formula, All):
         return next(filter(None, (_fails(part, statement, instance) for part in formula.claims)), "")
     if isinstance(formula, Identity | Inequality):
@@ -205,6 +222,8 @@ def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
             return _tensors_fail(formula, statement, instance)
         held = analysis.holds(formula, dict(instance.variables), PRECISION)
         return "" if held is True else ("it is false" if held is False else "undecided at this precision")
+    if isinstance(formula, Comparison):
+        return states.fails(formula, statement.claim, instance, PRECISION)
     raise KernelError(f"{type(formula).__name__} cannot be checked at an instance")
 
 
@@ -221,6 +240,36 @@ def _tensors_fail(formula: Identity | Inequality, statement: Statement, instance
         if reason:
             return reason
     return ""
+
+
+def readings(reading: Reading, instance: Instance, members: Mapping[str, int]) -> Iterator[dict[str, Fraction]]:
+    """The points that a reading gives at an instance: one for every value of the free indices of its terms."""
+    fixed = {name: number for name, number in instance.variables if name not in reading.names}
+    given = replace(instance, variables=tuple(fixed.items()))
+    values, dims = letters_at(reading.motion, given, members)
+    end = end_tensor(reading.motion.parameterization.at(dict(instance.sizes)), dict(instance.blocks))
+    point, terms_: dict[str, Term] = fixed, {}
+    for name, meaning in reading.meanings:
+        if isinstance(meaning, Entry):
+            shape = end.shape
+            if len(meaning.index) != len(shape) or not all(map(_within, meaning.index, shape)):
+                raise KernelError(f"an end tensor of shape {shape} has no entry {meaning.index}")
+            point[name] = end[tuple(place - 1 for place in meaning.index)]
+        elif isinstance(meaning, Determinant):
+            point[name] = _fraction(_matrix(end).det())
+        else:
+            terms_[name] = meaning
+    free = tuple(dict.fromkeys(index for term in terms_.values() for index in term.free))
+    arrays = {name: value(term + zero(*free), values, dims) for name, term in terms_.items()}
+    order = sorted(free)
+    shapes = {array.shape for array in arrays.values()}
+    for index in product(*(range(size) for size in next(iter(shapes), ()))):
+        assert len(order) == len(index)
+        yield point | {name: array[index] for name, array in arrays.items()}
+
+
+def _within(place: int, size: int) -> bool:
+    return 1 <= place <= size
 
 
 def _term_fails(claim: Identity | Inequality, values: Mapping[str, Array], dims: Mapping[str, int]) -> str:
@@ -261,6 +310,8 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
             except KernelError as error:
                 reasons.append(str(error))
         raise KernelError("; ".join(reasons))
+    if isinstance(claim, AtEveryState):
+        return states.violation(claim, instance, PRECISION)
     if isinstance(claim, DeterminantSignPreserved):
         return _sign_change(statement, claim, instance)
     if isinstance(claim, SliceTruncation):
