@@ -106,7 +106,7 @@ def test_an_explanation_names_every_step_and_rule(made):
     text = report.plain(report.explanation(entry))
     for needed in ("T-1  PROVED", "[rate]", "[zero-derivative]", "rule: rate, zero-derivative", "unequal_speeds"):
         assert needed in text
-    assert "d/dt [Σ_p (u_(p r))² - Σ_p (v_(r p))²] = 0" in text
+    assert "d/dt [‖ u_(· r) ‖² - ‖ v_r ‖²] = 0" in text
 
 
 def test_a_counterexample_is_shown_in_exact_numbers(made):
@@ -168,14 +168,14 @@ x = Variable("x")
         ),
         (
             Conserved((Y["i", "c"] * Y["i", "c"]).sum("i", "c"), Descent(flow)),
-            r"\Delta \left[ \sum_{p, q} \left(W^{(l)}_{p q}\right)^{2} \right] = 0 \quad "
+            r"\Delta \left[ \left\lVert W^{(l)} \right\rVert^{2} \right] = 0 \quad "
             r"\text{in one step of gradient descent}",
             "Δ",
         ),
         (SameSize("d_out", "d_in"), r"d_{\mathrm{out}} = d_{\mathrm{in}}", "d_(out) = d_(in)"),
         (AtLeast("L", 2), r"L \ge 2", "L ≥ 2"),
         (Identity(x**2 - Fraction(1, 2), sqrt(x)), r"x^{2} - \frac{1}{2} = \sqrt{x}", "x² - 1/2 = √(x)"),
-        (Identity(Ln(x) / x, Exp(-x)), r"\frac{\ln \left(x\right)}{x} = e^{-x}", "(ln (x))/x = e^(-x)"),
+        (Identity(Ln(x) / x, Exp(-x)), r"\frac{\ln x}{x} = e^{-x}", "(ln x)/x = e^(-x)"),
         (Limit(x**-1, "x", Fraction(0)), r"\lim_{x \to \infty} \left(\frac{1}{x}\right) = 0", "lim_(x → ∞) (1/x) = 0"),
         (Where((), AtLeast("L", 2)), r"L \ge 2", "L ≥ 2"),
         (
@@ -203,7 +203,7 @@ def test_every_claim_of_the_proofs_has_balanced_latex():
     for text in [*shown, latex.claim(SliceTruncation(factor=Fraction(4), dimension=0, strict=False))]:
         assert text.count("{") == text.count("}")
         assert len(re.findall(r"\\left(?![a-z])|\\left(?=\\)", text)) == len(re.findall(r"\\right(?![a-z])", text))
-        assert text.replace(r"\left", "").count(r"\big") == 0
+        assert text.replace(r"\left", "").count(r"\big") == text.count(r"\bigotimes")
         assert "~" not in text and "∇" not in text and "η" not in text
 
 

@@ -1,14 +1,16 @@
 """LaTeX of terms, scalar expressions and claims, for notes and records. Display only: nothing is computed here.
 
 Members of a family are superscripts in parentheses (``w[n]`` is w^{(n)}), entries are subscripts, summed indices get
-the first free letters of p, q, s, t, u, ... Brackets are \\left and \\right, which every LaTeX reader understands.
+the first free letters of p, q, s, t, u, ... A sum of squares over all of its last indices is a squared norm, the root
+of a square an absolute value. Brackets are \\left and \\right, which every LaTeX reader understands. Parts of a claim
+are set apart by \\quad, where a reader of a narrow page may break it (`lines`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, count
 from typing import Any
@@ -31,6 +33,7 @@ _GREEK = dict(
 )
 _SUPERSCRIPTS = {"²": "^{2}", "³": "^{3}", "ᵀ": r"^{\top}", "⁻¹": "^{-1}", "ℓ": r"\ell ", "∇": r"\nabla "}
 _RELATIONS = {"<=": r"\le", "<": "<"}
+_REVERSED = {"<=": r"\ge", "<": ">"}
 _WORDS = ("alpha", "beta", "gamma", "eps", "epsilon", "eta", "lambda", "sigma", "theta", "tau", "delta")
 
 
@@ -96,6 +99,9 @@ def _index(name: str) -> str:
 # -- terms -----------------------------------------------------------------------------------------------------------
 
 
+_DOT = "."  # an index over which a norm runs
+
+
 def term(value: Term) -> str:
     """A tensor term."""
     ordered = sorted(value.monomials, key=lambda m: m.coefficient < 0)  # what is positive first
@@ -116,17 +122,20 @@ def _signed(pieces: Iterable[str]) -> str:
 
 
 def _monomial(value: Monomial, free: set[str]) -> str:
+    norms, factors = _norms(value)
     used = free | {i for f in value.factors for i in f.indices if not i.startswith("_")}
     fresh = (n for n in chain("pqstuvxyz", (f"p_{k}" for k in count(1))) if n not in used)
-    names = {name: next(fresh) if name.startswith("_") else name for name, _ in value.bound}
-    shown = {i for f in value.factors for i in f.indices}
-    sizes = [symbol(size) for name, size in value.bound if name not in shown]
+    names = {_DOT: r"\cdot", **{name: next(fresh) if name.startswith("_") else name for name, _ in value.bound}}
+    shown = {i for f in factors for i in f.indices}
+    there = {i for f in value.factors for i in f.indices}
+    sizes = [symbol(size) for name, size in value.bound if name not in there]
     summed = [_index(names[name]) for name, _ in value.bound if name in shown]
     powers: dict[str, int] = {}
-    for factor in value.factors:
+    for factor in factors:
         entry = _entry(factor, names)
         powers[entry] = powers.get(entry, 0) + 1
-    parts = [*sizes, *(entry if n == 1 else f"{_bracketed(entry)}^{{{n}}}" for entry, n in powers.items())]
+    squares = [rf"\left\lVert {_entry(factor, names)} \right\rVert^{{2}}" for factor in norms]
+    parts = [*sizes, *squares, *(entry if n == 1 else f"{_bracketed(entry)}^{{{n}}}" for entry, n in powers.items())]
     body = " ".join(parts)
     if summed:
         body = rf"\sum_{{{', '.join(summed)}}} {body}"
@@ -135,6 +144,23 @@ def _monomial(value: Monomial, free: set[str]) -> str:
     if value.coefficient == -1 and body:
         return f"-{body}"
     return f"{number(value.coefficient)} {body}".strip()
+
+
+def _norms(value: Monomial) -> tuple[list[Factor], list[Factor]]:
+    """Factors whose squares are summed over indices of their own, which are dots then or left out at the end; and the
+    other factors."""
+    bound = {name for name, _ in value.bound}
+    left = list(value.factors)
+    norms: list[Factor] = []
+    for factor in value.factors:
+        elsewhere = [f for f in left if f != factor]
+        kept = tuple(i if i not in bound or any(i in f.indices for f in elsewhere) else _DOT for i in factor.indices)
+        if left.count(factor) == 2 and _DOT in kept and len(set(factor.indices)) == len(kept):
+            left = elsewhere
+            while kept and kept[-1] == _DOT:
+                kept = kept[:-1]
+            norms.append(dataclasses.replace(factor, indices=kept))
+    return norms, left
 
 
 def _entry(factor: Factor, names: dict[str, str]) -> str:
@@ -165,20 +191,32 @@ def scalar(value: Any) -> str:
             return _signed(scalar(part) for part in parts)
         case Times(parts):
             return _product(parts)
+        case Power(Power(base, square), exponent) if square == 2 and exponent == Fraction(1, 2):
+            return rf"\left|{scalar(base)}\right|"
         case Power(base, exponent) if exponent == Fraction(1, 2):
             return rf"\sqrt{{{scalar(base)}}}"
         case Power(base, exponent) if exponent < 0:
             return rf"\frac{{1}}{{{scalar(base if exponent == -1 else Power(base, -exponent))}}}"
         case Power(base, exponent):
             shown = scalar(base)
-            simple = isinstance(base, Variable) and "^" not in shown
+            simple = (isinstance(base, Variable) and "^" not in shown) or _absolute(base)
             return f"{shown if simple else _paren(shown)}^{{{exponent}}}"
         case Ln(argument):
-            return rf"\ln {_paren(scalar(argument))}"
+            shown = scalar(argument)
+            return rf"\ln {shown if isinstance(argument, Number | Variable) else _paren(shown)}"
         case Exp(argument):
-            return rf"e^{{{scalar(argument)}}}"
+            shown = scalar(argument)
+            return rf"e^{{{shown}}}" if len(shown) < 20 else rf"\exp {_paren(shown)}"
         case _:
             return text(str(value))
+
+
+def _absolute(value: Any) -> bool:
+    match value:
+        case Power(Power(_, square), exponent):
+            return square == 2 and exponent == Fraction(1, 2)
+        case _:
+            return False
 
 
 def _paren(shown: str) -> str:
@@ -186,21 +224,27 @@ def _paren(shown: str) -> str:
 
 
 def _product(parts: tuple[Any, ...]) -> str:
-    sign, above, below = "", list[str](), list[str]()
+    sign, above, below = "", list[Any](), list[Any]()
     for part in parts:
         if isinstance(part, Number) and part.value.numerator in (1, -1) and len(parts) > 1:
             sign = "-" if part.value < 0 else sign
-            below += [str(part.value.denominator)] if part.value.denominator != 1 else []
+            below += [Number(Fraction(part.value.denominator))] if part.value.denominator != 1 else []
         elif isinstance(part, Number) and part.value < 0:
             sign = "-"
-            above.append(number(-part.value))
+            above.append(Number(-part.value))
         elif isinstance(part, Power) and part.exponent < 0:
-            base = part.base if part.exponent == -1 else Power(part.base, -part.exponent)
-            below.append(_factor(base))
+            below.append(part.base if part.exponent == -1 else Power(part.base, -part.exponent))
         else:
-            above.append(_factor(part))
-    top = r" \cdot ".join(above) if above and all(re.fullmatch(r"\d+", a) for a in above[1:2]) else " ".join(above)
-    return f"{sign}\\frac{{{top or '1'}}}{{{' '.join(below)}}}" if below else sign + (top or "1")
+            above.append(part)
+    if not below:
+        return sign + (_side_by_side(above) or "1")
+    top, bottom = (scalar(side[0]) if len(side) == 1 else _side_by_side(side) for side in (above, below))
+    return f"{sign}\\frac{{{top or '1'}}}{{{bottom}}}"
+
+
+def _side_by_side(parts: list[Any]) -> str:
+    shown = [_factor(part) for part in parts]
+    return (r" \cdot " if shown and all(re.fullmatch(r"\d+", part) for part in shown[1:2]) else " ").join(shown)
 
 
 def _factor(value: Any) -> str:
@@ -231,16 +275,104 @@ def _interval(low: Any, high: Any, left: bool = True, right: bool = True) -> str
 
 
 def claim(value: Any) -> str:
-    """A claim; one of an unknown kind is named with its fields, so that nothing is hidden."""
+    """A claim; one of an unknown kind is named with its fields, so that nothing is hidden.
+
+    In a long one, expressions that occur again and again are named first (``A = ...``) and written once.
+    """
+    whole = _claim(value)
+    if len(whole) < LONG:
+        return whole
+    value, names = _abbreviated(value)
+    where = r" ,\quad ".join(f"{symbol(name)} = {scalar(expression)}" for name, expression in names)
+    return rf"{_claim(value)} \quad {text('with')} \; {where}" if names else whole
+
+
+def lines(shown: str) -> list[str]:
+    """The LaTeX of a claim cut where a narrow page may break it: at every \\quad outside of braces and brackets."""
+    pieces, depth, start = list[str](), 0, 0
+    for match in re.finditer(r"\\left\b|\\right\b|\\begin\b|\\end\b|\\[{}]|[{}]|\\quad\b", shown):
+        token = match[0]
+        if token == r"\quad" and not depth:
+            pieces.append(shown[start : match.start()].strip())
+            start = match.end()
+        depth += {"{": 1, "}": -1, r"\left": 1, r"\right": -1, r"\begin": 1, r"\end": -1}.get(token, 0)
+    return [piece for piece in (*pieces, shown[start:].strip()) if piece]
+
+
+LONG = 160  # characters of LaTeX from which a claim is abbreviated
+_REPEATED = 40  # characters of an expression that is worth a name
+_NAMES = "ABCDFHKMQSTUVXYZ"
+
+
+def _abbreviated(value: Any) -> tuple[Any, list[tuple[str, Any]]]:
+    """The claim with its repeated long expressions named, the longest first, and what the names stand for."""
+    taken = {e.name for e in _expressions(value) if isinstance(e, Variable)}
+    free = [name for name in _NAMES if name not in taken and name.lower() not in taken]
+    named: list[tuple[str, Any]] = []
+    while free:
+        seen: dict[Any, int] = {}
+        for expression in chain(_expressions(value), *(_expressions(part) for _, part in named)):
+            seen[expression] = seen.get(expression, 0) + 1
+        repeated = [e for e, times in seen.items() if times > 1 and _worth_a_name(e) and e not in dict(named).values()]
+        if not repeated:
+            break
+        longest = max(repeated, key=lambda e: len(scalar(e)))
+        name = free.pop(0)
+        value = _replaced(value, longest, Variable(name))
+        named = [(n, _replaced(part, longest, Variable(name))) for n, part in named]
+        named.append((name, longest))
+    return value, named
+
+
+def _worth_a_name(value: Any) -> bool:
+    """Not what is written as a denominator or with a sign: their insides are."""
+    match value:
+        case Number() | Variable():
+            return False
+        case Power(_, exponent) if exponent < 0:
+            return False
+        case Times((Number(number_), *_)) if number_ < 0:
+            return False
+        case _:
+            return len(scalar(value)) >= _REPEATED
+
+
+def _expressions(value: Any) -> Iterator[Any]:
+    """All scalar expressions anywhere in a noun, with repetitions."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _expressions(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, Term | claims.Flow | claims.Descent):
+        if isinstance(value, Expression):
+            yield value
+        for field in dataclasses.fields(value):
+            yield from _expressions(getattr(value, field.name))
+
+
+def _replaced(value: Any, old: Any, new: Any) -> Any:
+    if value == old and type(value) is type(old):
+        return new
+    if isinstance(value, tuple):
+        return tuple(_replaced(item, old, new) for item in value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, Term | claims.Flow | claims.Descent | type):
+        return value
+    inner = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    changed = {name: _replaced(item, old, new) for name, item in inner.items()}
+    return dataclasses.replace(value, **changed) if changed != inner else value
+
+
+def _claim(value: Any) -> str:
     match value:
         case claims.Identity(lhs, rhs):
             return f"{side(lhs)} = {side(rhs)}"
+        case claims.Inequality(Number(zero), relation, rhs) if zero == 0:
+            return rf"{side(rhs)} {_REVERSED[relation]} 0"
         case claims.Inequality(lhs, relation, rhs):
             return rf"{side(lhs)} {_RELATIONS[relation]} {side(rhs)}"
         case claims.AtStart(inner, _):
-            return rf"{claim(inner)} \quad {text('at')} \; t = 0"
+            return rf"{_claim(inner)} \quad {text('at')} \; t = 0"
         case claims.Always(inner, _):
-            return rf"{claim(inner)} \quad {text('at all times')}"
+            return rf"{_claim(inner)} \quad {text('at all times')}"
         case claims.SameSize(left, right):
             return f"{symbol(left)} = {symbol(right)}"
         case claims.AtLeast(size, least):
@@ -265,12 +397,12 @@ def claim(value: Any) -> str:
         case claims.SliceTruncation():
             return _slice_truncation(value)
         case claims.Where((), inner):
-            return claim(inner)
+            return _claim(inner)
         case claims.Where((condition,), inner) if condition == inner:
-            return rf"{text('suppose')} \; {claim(inner)}"
+            return rf"{text('suppose')} \; {_claim(inner)}"
         case claims.Where(conditions, inner):
-            where = r" ,\; ".join(map(claim, conditions))
-            return rf"{claim(inner)} \quad {text('where')} \; {where}"
+            where = r" ,\; ".join(map(_claim, conditions))
+            return rf"{_claim(inner)} \quad {text('where')} \; {where}"
         case claims.SingularValues(matrix, values):
             shown = r" ,\; ".join(f"\\sigma_{{{k}}} = {scalar(v)}" for k, v in enumerate(values, 1))
             return rf"{shown} \quad {text('of')} \; {_matrix(matrix)}"
@@ -287,10 +419,37 @@ def claim(value: Any) -> str:
         case claims.InfimalRank(matrix, variable, rank):
             members = rf"{_matrix(matrix)} : {symbol(variable)} \in \mathbb{{R}}"
             return rf"\operatorname{{infrank}} \left\{{ {members} \right\}} = {rank}"
+        case claims.Fold():
+            return _fold(value)
+        case claims.ComponentNormRate():
+            return _COMPONENT_NORM_RATE
         case claims.All(parts):
-            return r" ,\quad ".join(map(claim, parts))
+            return r" ,\quad ".join(map(_claim, parts))
         case _:
             return _any(value)
+
+
+_COMPONENT_NORM_RATE = (
+    r"\frac{d}{dt} P_r = \gamma_r \sum_{n} \prod_{m \ne n} \left\lVert w^{(m)}_r \right\rVert^{2} \quad "
+    r"\text{where} \; P_r = \prod_{n} \left\lVert w^{(n)}_r \right\rVert > 0 ,\quad "
+    r"\gamma_r = \frac{\left\langle -\nabla L , \; \bigotimes_{n} w^{(n)}_r \right\rangle}{P_r}"
+)
+
+
+def _fold(value: claims.Fold) -> str:
+    member, size = symbol(value.member), symbol(value.count)
+    shown = [_claim(inner) for inner in value.claims]
+    conditions = r" ,\; ".join(_claim(c) for c in value.conditions)
+    members = rf"{text('for every')} \; {size} \ge 1 , \; {member}_1 , \ldots , {member}_{{{size}}}"
+    which = (
+        rf"{members} \; {text('of which each')} \; {member} \; {text('has')} \; {conditions}" if conditions else members
+    )
+    names, starts, updates = zip(*value.state, strict=True) if value.state else ((), (), ())
+    state = ", ".join(map(symbol, names))
+    start = rf"\left( {state} \right) = \left( {', '.join(map(scalar, starts))} \right) \; {text('at the first one')}"
+    update = rf"\left( {state} \right) \mapsto \left( {', '.join(map(scalar, updates))} \right)"
+    made = [rf"{start} ,\quad {update} \; {text('at each further one')}"] if names else []
+    return r" ,\quad ".join([rf"{which} :", *shown, *made]).replace(": ,", ":", 1)
 
 
 def _power(name: str, exponent: int) -> str:
@@ -324,11 +483,11 @@ def _any(value: Any) -> str:
     if dataclasses.is_dataclass(value):
         if type(value).__name__ in ("Flow", "Descent", "Parameterization", "Focus"):
             return text(getattr(value, "name", type(value).__name__.lower()))
-        parts = [_part(getattr(value, f.name)) for f in dataclasses.fields(value)]
+        parts = [rf"{text(f.name)} = {_part(getattr(value, f.name))}" for f in dataclasses.fields(value)]
         return rf"{text(type(value).__name__)} \left( {', '.join(parts)} \right)"
     return text(str(value))
 
 
 def _part(value: Any) -> str:
     known = getattr(claims, type(value).__name__, None)
-    return claim(value) if known is type(value) and type(value).__name__ not in ("Flow", "Descent") else _any(value)
+    return _claim(value) if known is type(value) and type(value).__name__ not in ("Flow", "Descent") else _any(value)
