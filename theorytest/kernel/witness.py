@@ -8,12 +8,14 @@ gradient of a differentiable loss (a linear one), so such an instance stands for
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations, permutations, product
 
 from flint import fmpq, fmpq_mat  # pyright: ignore[reportMissingTypeStubs]
 
 from theorytest.kernel import analysis, states, truncation
+from theorytest.kernel.ball import evaluate as scalar_value
 from theorytest.kernel.claim import (
     MOMENTUM,
     STEP_SIZE,
@@ -55,9 +57,11 @@ from theorytest.kernel.parameterization import (
 )
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.rules import terms
+from theorytest.kernel.scalar import ZERO, Number, derivative
 from theorytest.kernel.statement import Counterexample, Instance, Statement, Witness
 from theorytest.kernel.terms import Indices, Tensor, Term, zero
 
+JUST_BEFORE = "just before"  # the witness is a later state: the assumptions hold just before it
 PRECISION = 256  # bits, for real variables under roots, logarithms and exponentials
 ADAM_EPSILON = Fraction(1, 10**8)
 
@@ -248,24 +252,21 @@ def readings(reading: Reading, instance: Instance, members: Mapping[str, int]) -
     given = replace(instance, variables=tuple(fixed.items()))
     values, dims = letters_at(reading.motion, given, members)
     end = end_tensor(reading.motion.parameterization.at(dict(instance.sizes)), dict(instance.blocks))
-    point, terms_: dict[str, Term] = fixed, {}
+    arrays: dict[str, Array] = {}
+    meanings = [meaning for _, meaning in reading.meanings if isinstance(meaning, Term)]
+    free = tuple(dict.fromkeys(index for term in meanings for index in term.free))
     for name, meaning in reading.meanings:
         if isinstance(meaning, Entry):
-            shape = end.shape
-            if len(meaning.index) != len(shape) or not all(map(_within, meaning.index, shape)):
-                raise KernelError(f"an end tensor of shape {shape} has no entry {meaning.index}")
-            point[name] = end[tuple(place - 1 for place in meaning.index)]
+            if len(meaning.index) != len(end.shape) or not all(map(_within, meaning.index, end.shape)):
+                raise KernelError(f"an end tensor of shape {end.shape} has no entry {meaning.index}")
+            fixed[name] = end[tuple(place - 1 for place in meaning.index)]
         elif isinstance(meaning, Determinant):
-            point[name] = _fraction(_matrix(end).det())
+            fixed[name] = _fraction(_matrix(end).det())
         else:
-            terms_[name] = meaning
-    free = tuple(dict.fromkeys(index for term in terms_.values() for index in term.free))
-    arrays = {name: value(term + zero(*free), values, dims) for name, term in terms_.items()}
-    order = sorted(free)
-    shapes = {array.shape for array in arrays.values()}
-    for index in product(*(range(size) for size in next(iter(shapes), ()))):
-        assert len(order) == len(index)
-        yield point | {name: array[index] for name, array in arrays.items()}
+            arrays[name] = value(meaning + zero(*free), values, dims)
+    shape = next((array.shape for array in arrays.values()), ())
+    for index in product(*map(range, shape)):
+        yield fixed | {name: array[index] for name, array in arrays.items()}
 
 
 def _within(place: int, size: int) -> bool:
@@ -294,8 +295,12 @@ def certifies(claim: Claim, instance: Instance) -> None:
 
 def refutes(statement: Statement, witness: Witness) -> Counterexample:
     """The counterexample that a witness is; raises `KernelError` where it is none."""
-    require_assumptions(statement, witness.instance)
-    margin = _violation(statement, statement.claim, witness)
+    if witness.data == (JUST_BEFORE,):
+        _require_just_before(statement, witness.instance)
+        margin = _violated_later(statement, witness.instance)
+    else:
+        require_assumptions(statement, witness.instance)
+        margin = _violation(statement, statement.claim, witness)
     return Counterexample(witness.instance, type(statement.claim).__name__, margin)
 
 
@@ -324,6 +329,8 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
     flow = motion_flow(claim)
     if flow is None:
         return analysis.violation(claim, dict(instance.variables), witness.data, PRECISION)
+    if isinstance(claim, ReadAlways):
+        return _read_fails(claim, instance)
     values, dims = letters_at(flow, instance, dict(instance.members))
     if isinstance(claim, Always):
         return _not_always(claim, values, dims)
@@ -335,6 +342,86 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
     if not worst:
         raise KernelError("the claim holds at this instance")
     return str(worst)
+
+
+def _read_fails(claim: ReadAlways, instance: Instance) -> str:
+    """How a formula that is read off a flow fails at a state."""
+    for point in readings(claim.reading, instance, dict(instance.members)):
+        met = [analysis.holds(condition, point, PRECISION) for condition in claim.conditions]
+        if all(held is True for held in met) and analysis.holds(claim.claim, point, PRECISION) is False:
+            return analysis.violation(claim.claim, point, (), PRECISION)
+    raise KernelError("the claim does not surely fail at this state, where its conditions surely hold")
+
+
+def _require_just_before(statement: Statement, instance: Instance) -> None:
+    """Raise unless the flow through the state meets the assumptions just before it. One plain flow is spoken of.
+
+    For the constant loss gradient of the instance the flow exists for a short time in both directions. Sizes do not
+    change; an identity between terms that holds at the state and is conserved holds before; 0 < u holds just before
+    where u > 0, or where u = 0 and the derivative of u is negative.
+    """
+    formulas = [a.formula for a in statement.assumptions if a.formula is not None]
+    flows = [flow for part in map(_parts, (statement.claim, *formulas)) for flow in map(motion_flow, part) if flow]
+    if len({flow.parameterization for flow in flows}) != 1 or any(flow.speeds or flow.decay for flow in flows):
+        raise KernelError("the plain flow of one parameterization was needed")
+    for assumption in statement.assumptions:
+        for formula in () if assumption.formula is None else _parts(assumption.formula):
+            if isinstance(formula, ReadAtStart):
+                failed = _not_just_before(formula, instance)
+            else:
+                failed = _fails(formula, statement, instance)
+                if not failed and not isinstance(formula, SameSize | AtLeast | Exactly):
+                    _require_conserved(formula)
+            if failed:
+                raise KernelError(f"just before, assumption {assumption.label!r} does not hold: {failed}")
+
+
+def _require_conserved(formula: Claim) -> None:
+    """Raise unless a formula about the start is an identity between terms whose difference the flow conserves."""
+    if not isinstance(formula, AtStart) or not isinstance(formula.claim, Identity):
+        raise KernelError("only identities are known to hold earlier on the flow")
+    lhs, rhs = terms(formula.claim)
+    if not (lhs - rhs).along(formula.motion.velocities()).is_zero:
+        raise KernelError("what is assumed of the start is not conserved: an earlier start may not meet it")
+
+
+def _not_just_before(formula: ReadAtStart, instance: Instance) -> str:
+    """Why 0 < u is not known to hold just before a state; empty where it does. u is a polynomial in entries of the end
+    tensor, its determinant, and variables that keep their values."""
+    lhs, rhs = analysis.sides(formula.claim)
+    if formula.claim != Inequality(ZERO, "<", rhs) or lhs != ZERO:
+        raise KernelError("only 0 < u is known to hold just before a state")
+    _, _, _, end, rate = _end_motion(formula.reading.motion, instance)
+    moved: dict[str, Fraction] = {}
+    for name, meaning in formula.reading.meanings:
+        if isinstance(meaning, Entry):
+            moved[name] = rate[tuple(place - 1 for place in meaning.index)]
+        elif isinstance(meaning, Determinant):
+            moved[name] = _determinant_rate(end, rate)
+        else:
+            raise KernelError(f"the derivative of {name} is not worked out")
+    (point,) = readings(formula.reading, instance, dict(instance.members))
+    now = analysis.holds(formula.claim, point, PRECISION)
+    if now is True:
+        return ""
+    slope = [scalar_value(derivative(rhs, name) * Number(speed), point) for name, speed in moved.items() if speed]
+    here = scalar_value(rhs, point)
+    if not all(isinstance(part, Fraction) for part in (here, *slope)):
+        raise KernelError("exact values were needed")
+    speed = sum((part for part in slope if isinstance(part, Fraction)), Fraction(0))
+    return "" if here == 0 and speed < 0 else f"{rhs} is {here} and moves at the speed {speed}"
+
+
+def _violated_later(statement: Statement, instance: Instance) -> str:
+    """How a part of the claim that speaks of all times fails at a state that the flow reaches."""
+    reasons: list[str] = []
+    for part in _parts(statement.claim):
+        if isinstance(part, ReadAlways):
+            try:
+                return f"at a later time {_read_fails(part, instance)}"
+            except KernelError as error:
+                reasons.append(str(error))
+    raise KernelError("; ".join(reasons) or "no part of the claim is read off the flow at all times")
 
 
 def _gap(claim: Claim, values: Mapping[str, Array], dims: Mapping[str, int]) -> Array:
