@@ -18,7 +18,7 @@ from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Focus, Parameterization
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.scalar import Scalar
-from theorytest.kernel.terms import Indices, Tensor, Term
+from theorytest.kernel.terms import Indices, Tensor, Term, constant
 
 STEP_SIZE = "η"
 MOMENTUM = "β"
@@ -195,6 +195,14 @@ class ReadAlways:
 
 
 @noun
+class AtMost:
+    """A size symbol (an order, a depth) is at most a number."""
+
+    size: str
+    number: int
+
+
+@noun
 class Conserved:
     """A quantity does not change along a flow, or in one step of a discrete method."""
 
@@ -222,8 +230,8 @@ class Change:
 
 @noun
 class SpectralNorm:
-    """``bound`` is the spectral norm of ``matrix`` (legs: row, column): ||matrix x|| <= bound ||x|| for all x, and
-    no smaller number bound >= 0 will do."""
+    """``bound`` is the spectral norm of ``matrix`` (legs: any others, row, column): ||matrix x|| <= bound ||x|| for
+    all x, and no smaller number bound >= 0 will do, for every value of the other legs, which are those of ``bound``."""
 
     matrix: Tensor
     bound: Tensor
@@ -354,6 +362,48 @@ class Fold:
 
 
 @noun
+class Evolution:
+    """Of real functions of time on an interval [0, T], for every T > 0.
+
+    rates: the functions that are differentiable on it, each with its derivative; inputs: other functions of time, of
+    which nothing else is known; ``c(0)`` is the value of the function c at time 0; all other variables are constants.
+    If all conditions hold at every time of the interval, then so do the claims, each at every time at which its own
+    conditions hold.
+    """
+
+    time: str
+    rates: tuple[tuple[str, Scalar], ...]
+    inputs: tuple[str, ...]
+    conditions: tuple[Identity | Inequality, ...]
+    claims: tuple[Where, ...]
+
+
+@noun
+class ZeroStays:
+    """For every value of the quantity's free indices: if it is 0 at one time of the interval of existence, it is 0 at
+    all of them."""
+
+    quantity: Term
+    motion: Flow
+
+
+@noun
+class ComponentStaysZero:
+    """CP factorization, any order N: if the norm P_r of component r is 0 at one time, then all of its factors are 0 at
+    all times of the interval of existence (RMC21 Corollary 1)."""
+
+    motion: Flow
+
+
+@noun
+class ComponentAlignment:
+    """CP factorization, any order N: while the loss gradient does not change and P_r > 0, gamma_r = <-grad, component
+    r> / P_r does not decrease (RMC21 Theorem 2, proof sketch)."""
+
+    motion: Flow
+
+
+@noun
 class ComponentNormRate:
     """CP factorization, any order N: wherever the norm P_r of component r is positive, d/dt P_r = gamma_r times the sum
     over n of the product over m != n of ||w_r^m||^2, where gamma_r = <-grad, component r> / P_r (RMC21 Theorem 1)."""
@@ -372,6 +422,175 @@ class AtEveryState:
     parameterization: Parameterization
     sizes: tuple[tuple[str, Any], ...]
     claim: Comparison
+
+
+# -- one time of a flow ------------------------------------------------------------------------------------------------
+
+
+@noun
+class AtTime:
+    """The claim at every time of the flow at which what the statement assumes of tensors holds.
+
+    Letters that are no blocks are what the assumptions say of them at that time. A named mode is the one that the
+    assumptions speak of; as to positions of chains, the claim holds for all that the flow's focus can name.
+    """
+
+    claim: Claim
+    motion: Flow
+
+
+@noun
+class NormRate:
+    """At such a time (see `AtTime`), for every value of the free indices: ``square`` is positive, and the derivative of
+    its square root, times ``factor``, is equal to, at most ("<=") or at least (">=") the given rate."""
+
+    square: Term
+    relation: str
+    rate: Term
+    motion: Flow
+    factor: Term = constant(1)
+
+    def __post_init__(self) -> None:
+        if self.relation not in ("=", "<=", ">="):
+            raise KernelError(f"the relation is =, <= or >=, given {self.relation!r}")
+
+
+@noun
+class Iteration:
+    """A letter is what ``start`` becomes after as many updates as a size symbol says; an update puts the present value
+    in the place of the letter. ``legs``: the free indices of both terms, in the order of the letter's legs.
+
+    So start 1 and update P c say that P = c^k, entry by entry; start δ and update a matrix product, a matrix power.
+    """
+
+    letter: Tensor
+    legs: tuple[str, ...]
+    start: Term
+    update: Term
+    size: str
+
+
+@noun
+class RestProduct:
+    """``product`` (free: one index) is the product of ``factor`` (free: one index) over all modes but the named one.
+
+    The flow's focus names one mode; ``factor`` is a term in its letters, read at each other mode in turn. The index of
+    the product runs over the values of all other modes together, as that of the group of the rest does.
+    """
+
+    product: Term
+    factor: Term
+    motion: Flow
+
+
+@noun
+class LargestConserved:
+    """The largest absolute value among conserved quantities, over all of them, all members that their flows' focuses
+    can name and all values of their free indices (0 if there is none), does not change along the flow."""
+
+    laws: tuple[Conserved, ...]
+
+
+# -- matrices and tensors of any size ----------------------------------------------------------------------------------
+
+
+@noun
+class Matrix:
+    """A matrix for every value of the other free indices of ``entries``."""
+
+    entries: Term
+    row: str
+    column: str
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.entries.free]
+        if self.row == self.column or self.row not in names or self.column not in names:
+            raise KernelError(f"row {self.row} and column {self.column} must be two of the free indices {names}")
+
+
+@noun
+class SameSingularValues:
+    """Two matrices (at equal values of their other indices) have the same singular values but for zeros, each as often;
+    all of them where their shapes are equal."""
+
+    left: Matrix
+    right: Matrix
+
+
+@noun
+class SquaredSingularValues:
+    """``values`` (the row index in place of row and column) are the squared singular values of the matrix, each as
+    often as it occurs, with zeros up to the number of rows: the eigenvalues of M M^T."""
+
+    matrix: Matrix
+    values: Term
+
+
+@noun
+class RankAtMost:
+    """The rank of the left matrix is at most that of the right one (at equal values of their other indices)."""
+
+    left: Matrix
+    right: Matrix
+
+
+@noun
+class RankAtMostRows:
+    """The rank of a matrix is at most the number of its nonzero rows; or equal to it, if so said."""
+
+    matrix: Matrix
+    equal: bool = False
+
+
+@noun
+class RankIsCount:
+    """The rank of a matrix is the number of nonzero ``values`` (the row index in place of row and column)."""
+
+    matrix: Matrix
+    values: Term
+
+
+@noun
+class Matricization:
+    """A formula for the unfoldings of tensors of any order N and mode n, with the order of their columns.
+
+    "pairing": <A, w^1 (x) ... (x) w^N> = <[A]_(n) K, w^n>, K the Kronecker product of the other w^m (HKA24 Lemma A.1).
+    "Tucker": [W]_(n) = V^(n) [G]_(n) K^T for W = G x_1 V^(1) ... x_N V^(N), K that of the other V^(m). Columns
+    "lexicographic": of the remaining indices the last varies fastest; "Kolda-Bader": the first does. The Kronecker
+    product has its factors in "increasing" or in "decreasing" order of the modes.
+    """
+
+    formula: str
+    columns: str
+    kronecker: str
+
+    def __post_init__(self) -> None:
+        if self.formula not in ("pairing", "Tucker") or self.columns not in ("lexicographic", "Kolda-Bader"):
+            raise KernelError(f"no such formula or order of columns: {self.formula!r}, {self.columns!r}")
+        if self.kronecker not in ("increasing", "decreasing"):
+            raise KernelError(f"the Kronecker product is increasing or decreasing, given {self.kronecker!r}")
+
+
+@noun
+class TuckerNorm:
+    """||G x_1 V^(1) ... x_N V^(N)|| <= ||G|| times the product of the spectral norms of all V^(n), for every order N,
+    core and matrices (HKA24 equation 14).
+
+    omitted: so many of the last factors are left out of the product; unfolded: in place of ||G||, the spectral norm of
+    its first unfolding.
+    """
+
+    omitted: int = 0
+    unfolded: bool = False
+
+
+@noun
+class HigherOrderSVD:
+    """Every tensor T of every order and shape is C x_1 U^(1) ... x_N U^(N) with square orthogonal U^(n) and a core C of
+    the size of T such that, for every mode, slices of C are orthogonal to one another and their norms do not increase
+    (HKA24 Theorem 2.3). superdiagonal: the core has no entry but where all indices are equal."""
+
+    superdiagonal: bool = False
 
 
 @noun
@@ -406,6 +625,10 @@ Claim = (
     | InfimalRank
     | Fold
     | ComponentNormRate
+    | ComponentStaysZero
+    | ComponentAlignment
+    | Evolution
+    | ZeroStays
     | Comparison
     | AtEveryState
     | All
