@@ -319,6 +319,16 @@ def exp_ln(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...])
     return Where(premise.conditions, Identity(Exp(Ln(u)), u))
 
 
+@rule("exp-sum")
+def exp_sum(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """exp (u + v) = exp u exp v, for the left sides u and v of two formulas: they are defined."""
+    count(premises, 2)
+    take(data)
+    first, second = map(_where, premises)
+    u, v = sides(first.claim)[0], sides(second.claim)[0]
+    return Where(_join((first, second)), Identity(Exp(Sum((u, v))), Times((Exp(u), Exp(v)))))
+
+
 # -- functions of one variable -----------------------------------------------------------------------------------------
 
 

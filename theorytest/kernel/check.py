@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from theorytest.kernel import analysis, families, order, reading, states
+from theorytest.kernel import analysis, components, evolution, families, order, reading, states
 from theorytest.kernel.claim import All, Claim
 from theorytest.kernel.encoding import decode, digest, validate
 from theorytest.kernel.errors import KernelError
@@ -34,7 +34,8 @@ from theorytest.kernel.statement import (
 from theorytest.kernel.witness import certifies, refutes, require_assumptions
 
 KERNEL = Rest("kernel", "theorytest.kernel")
-RULES_OF = (analysis, families, order, reading, states)  # modules that register rules beside `theorytest.kernel.rules`
+# The modules that register rules beside `theorytest.kernel.rules`.
+RULES_OF = (analysis, components, evolution, families, order, reading, states)
 NOT_EXCLUDED = "vacuity not excluded"
 # What Python raises where data have another form than a rule or a record needs.
 MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)

@@ -14,7 +14,7 @@ from itertools import combinations, permutations, product
 
 from flint import fmpq, fmpq_mat  # pyright: ignore[reportMissingTypeStubs]
 
-from theorytest.kernel import analysis, states, truncation
+from theorytest.kernel import analysis, components, evolution, states, truncation
 from theorytest.kernel.ball import evaluate as scalar_value
 from theorytest.kernel.claim import (
     MOMENTUM,
@@ -26,11 +26,14 @@ from theorytest.kernel.claim import (
     AtStart,
     Change,
     Claim,
+    ComponentAlignment,
+    ComponentStaysZero,
     Conserved,
     Descent,
     Determinant,
     DeterminantSignPreserved,
     Entry,
+    Evolution,
     Exactly,
     Flow,
     Identity,
@@ -42,6 +45,7 @@ from theorytest.kernel.claim import (
     Reading,
     SameSize,
     SliceTruncation,
+    ZeroStays,
 )
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import (
@@ -317,6 +321,12 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
         raise KernelError("; ".join(reasons))
     if isinstance(claim, AtEveryState):
         return states.violation(claim, instance, PRECISION)
+    if isinstance(claim, Evolution):
+        return evolution.violation(claim, dict(instance.variables), PRECISION)
+    if isinstance(claim, ComponentStaysZero | ComponentAlignment):
+        return _component_fails(claim, instance)
+    if isinstance(claim, ZeroStays):
+        return _leaves_zero(claim, instance)
     if isinstance(claim, DeterminantSignPreserved):
         return _sign_change(statement, claim, instance)
     if isinstance(claim, SliceTruncation):
@@ -480,6 +490,42 @@ def _over(term: Term, legs: Indices, values: Mapping[str, Array], dims: Mapping[
     return value(term, values, dims).regroup(tuple((places.index(leg),) for leg in legs))
 
 
+# -- components and what vanishes -------------------------------------------------------------------------------------
+
+
+def _component_fails(claim: ComponentStaysZero | ComponentAlignment, instance: Instance) -> str:
+    """How the claim fails for some component at the state, which is any state of a flow."""
+    flow, members = claim.motion, dict(instance.members)
+    if flow.decay or instance.gradient is None:
+        raise KernelError("a flow without weight decay, and a loss gradient, were needed")
+    name = components.outer_products(flow.parameterization).block.name
+    concrete = flow.parameterization.at(dict(instance.sizes))
+    blocks = _own_blocks(concrete, instance)
+    gradients = block_gradients(concrete, blocks, instance.gradient)
+    modes = [f"{name}[{k}]" for k in range(1, len(blocks) + 1)]
+    named = {f"{name}[{mode}]": f"{name}[{members.get(mode)}]" for mode in flow.focus.modes}
+    speeds = {named[letter]: speed for letter, speed in flow.speeds if letter in named}
+    for component in components.components(flow, [(blocks[mode], gradients[mode]) for mode in modes]):
+        if isinstance(claim, ComponentStaysZero):
+            found = components.leaves_zero(component)
+        else:
+            found = components.loses_alignment(component, [speeds.get(mode, Fraction(1)) for mode in modes])
+        if found:
+            return found
+    raise KernelError("the claim does not surely fail at this state")
+
+
+def _leaves_zero(claim: ZeroStays, instance: Instance) -> str:
+    """A state at which a sum of squares is 0 for some value of its free indices, and what is squared moves."""
+    values, dims = letters_at(claim.motion, instance, dict(instance.members))
+    quantity = value(claim.quantity, values, dims)
+    speed = value(components.squared_speed(claim), values, dims)
+    for size, square in zip(quantity.entries, speed.entries, strict=True):
+        if not size and square:
+            return f"it is 0, and what is squared moves at the squared speed {square}"
+    raise KernelError("the quantity does not leave 0 at once")
+
+
 # -- determinants -----------------------------------------------------------------------------------------------------
 
 
@@ -501,6 +547,14 @@ def block_gradients(concrete: Concrete, blocks: Mapping[str, Array], gradient: A
     return {name: Array(blocks[name].shape, tuple(entries)) for name, entries in total.items()}
 
 
+def _own_blocks(concrete: Concrete, instance: Instance) -> dict[str, Array]:
+    """The blocks of the model, with their shapes checked."""
+    blocks = {name: array for name, array in instance.blocks if name in concrete.blocks}
+    if {name: array.shape for name, array in blocks.items()} != concrete.blocks:
+        raise KernelError(f"the blocks need the shapes {concrete.blocks}")
+    return blocks
+
+
 def _matrix(array: Array) -> fmpq_mat:
     if len(array.shape) != 2 or array.shape[0] != array.shape[1]:
         raise KernelError(f"a determinant needs a square matrix, given shape {array.shape}")
@@ -516,9 +570,7 @@ def _end_motion(flow: Flow, instance: Instance) -> tuple[Concrete, dict[str, Arr
     if flow.speeds or flow.decay or instance.gradient is None:
         raise KernelError("a plain gradient flow, and a loss gradient, were needed")
     concrete = flow.parameterization.at(dict(instance.sizes))
-    blocks = {name: array for name, array in instance.blocks if name in concrete.blocks}
-    if {name: array.shape for name, array in blocks.items()} != concrete.blocks:
-        raise KernelError(f"the blocks need the shapes {concrete.blocks}")
+    blocks = _own_blocks(concrete, instance)
     gradients = block_gradients(concrete, blocks, instance.gradient)
     speeds = {n: Array(g.shape, tuple(-x for x in g.entries)) for n, g in gradients.items()}
     end = end_tensor(concrete, blocks)
