@@ -5,7 +5,7 @@
 
 A quantity names no model and no numbers: the claim that holds it says which model, and the kernel evaluates it exactly
 or in balls, the searches in float64 batches. ``<``, ``<=``, ``>``, ``>=`` make a comparison; an equality is written
-``q.equal(one, other)``. Entries, members, modes and singular values count from 1; without a block, the end tensor it is.
+``q.equal(one, other)``. Entries, members, modes and singular values count from 1; no block means the end tensor.
 """
 
 from __future__ import annotations
