@@ -195,14 +195,6 @@ class ReadAlways:
 
 
 @noun
-class AtMost:
-    """A size symbol (an order, a depth) is at most a number."""
-
-    size: str
-    number: int
-
-
-@noun
 class Conserved:
     """A quantity does not change along a flow, or in one step of a discrete method."""
 
@@ -631,6 +623,19 @@ Claim = (
     | ZeroStays
     | Comparison
     | AtEveryState
+    | AtTime
+    | NormRate
+    | Iteration
+    | RestProduct
+    | LargestConserved
+    | SameSingularValues
+    | SquaredSingularValues
+    | RankAtMost
+    | RankAtMostRows
+    | RankIsCount
+    | Matricization
+    | TuckerNorm
+    | HigherOrderSVD
     | All
 )
 
