@@ -22,15 +22,10 @@ from theorytest import (
     proof,
 )
 
+from .along_the_flow import always, reading
 from .balancedness import balancedness, difference
 from .balancedness import flow as adjacent
-from .theorem_1_composed import (
-    SupposedBounds,
-    SupposedEntropy,
-    SupposedNorms,
-    static,
-    three_bounds,
-)
+from .theorem_1_composed import DET, EveryMatrix, theorem
 
 flow = Flow(DEEP_MATRIX, Focus(links=(Link(("l",)),)))
 (W,) = DEEP_MATRIX.letters(flow.focus).values()
@@ -112,6 +107,8 @@ def different_multiples():
 
 # -- unbalanced starts -----------------------------------------------------------------------------------------------
 
+where_positive = tuple(always(part.claim, *DET, *part.conditions) for part in theorem.claim.claims[:3])
+
 unbalanced = Statement(
     id="RC20-AppD",
     label="RC20-AppD",
@@ -119,11 +116,11 @@ unbalanced = Statement(
     title="Unbalanced starts: constant differences, and the bounds wherever det W > 0",
     source=Source("RC20", "Appendix D"),
     assumptions=balancedness.assumptions,
-    claim=All((Conserved(difference, adjacent), *static)),
+    claim=All((Conserved(difference, adjacent), *where_positive)),
     scope="2x2 matrices, every depth, hidden widths, all norms and quasi-norms, all times at which det W(t) > 0",
     deviations=(
         "our own statement: only the main text is the source at hand",
-        "the bounds hold at every 2x2 matrix with det W > 0, hence at W(t) whenever det W(t) > 0",
+        "for a larger product, the bounds hold of its upper left 2x2 block",
     ),
 )
 
@@ -131,11 +128,12 @@ unbalanced = Statement(
 @proof(unbalanced)
 def by_composition(derive):
     kept = derive.cite(balancedness)
-    derive.both(kept, *three_bounds(SupposedNorms(derive), SupposedEntropy(derive), SupposedBounds(derive)))
+    bounds = EveryMatrix(derive).bounds()
+    derive.both(kept, *(derive.apply("along-the-flow", fact, data=(reading,), text="at W(t)") for fact in bounds))
 
 
 @control(unbalanced, breaks="flow")
 def with_weight_decay():
     """With weight decay."""
     decayed = Flow(DEEP_MATRIX, adjacent.focus, decay=Fraction(1))
-    return All((Conserved(difference, decayed), *static))
+    return All((Conserved(difference, decayed), *where_positive))

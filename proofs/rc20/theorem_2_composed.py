@@ -1,26 +1,29 @@
-"""RC20 Theorem 2 (our own statement), composed: the determinant keeps its sign, and where it has that of b12 b21 the
-bounds of RC20-Thm2/b to RC20-Thm2/e hold."""
+"""RC20 Theorem 2 (our own statement) and Section 3.4, along the flow: the determinant keeps the sign of b12 b21, and
+where it has that sign the bounds of RC20-Thm2/b to RC20-Thm2/e hold, so at W(t) for every t."""
 
+from dataclasses import replace
 from fractions import Fraction
 
-from theorytest import (
-    All,
-    DeterminantSignPreserved,
-    Identity,
-    Inequality,
-    Instance,
-    Source,
-    Statement,
-    Witness,
-    control,
-    proof,
-)
-from theorytest.kernel.claim import Where
+from theorytest import All, Identity, Inequality, Source, Statement, control, proof
 from theorytest.kernel.scalar import absolute, scalar
 
-from .definitions import SIGMA, Given, sigma_2, w11
-from .determinant_sign import chain, determinant_sign, one_layer, unbalanced_start
-from .theorem_1_composed import formulas, sign
+from .along_the_flow import (
+    COMPOSED,
+    ONE_LAYER,
+    UNBALANCED,
+    AlongTheFlow,
+    always,
+    at_a_solution,
+    at_start,
+    formulas,
+    larger,
+    starting,
+    supposed,
+    with_numbers,
+)
+from .definitions import SIGMA, sigma_2, w11
+from .determinant_sign import determinant_sign, matrix
+from .singular_values import determinant
 from .theorem_1_norms import LARGEST, NORM, M
 from .theorem_2 import (
     CLOSE,
@@ -40,45 +43,14 @@ from .theorem_2 import (
     unobserved,
 )
 
-COMPOSED = (
-    "the first part says that sign det W(t) = sign det W(0) at all times; the others hold at every 2x2 matrix whose "
-    "determinant has the sign of b12 b21, hence at W(t); the bound of a quasi-norm holds at every matrix",
-)
-
-
 A, B_, E_ = absolute(b12), absolute(b21), absolute(b22)
-KNOWN = {a.label: a for a in (SIGN, CLOSE, SIGMA, NORM, LARGEST)}
-
-
-class Supposed(Given):
-    """The same derivations, from conditions in place of assumptions."""
-
-    def take(self, label):
-        made = [self.real.suppose(formula) for formula in formulas(KNOWN[label])]
-        return made if isinstance(KNOWN[label].formula, All) else made[0]
-
-    def under(self, fact, conditions):
-        """The fact under exactly these conditions, in this order."""
-        return self.real.cut(fact, *map(self.real.suppose, conditions))
-
-
-class SupposedFar(Supposed, Far):
-    """Part (b)."""
-
-
-class SupposedDistance(Supposed, Distance):
-    """Part (d)."""
-
-
-class SupposedNorms(Supposed, NormsOfPerturbed):
-    """Part (c)."""
-
-
-class SupposedRank(Supposed, EffectiveRank):
-    """Part (e)."""
-
-
-B, C, D, E = formulas(SIGN, CLOSE), formulas(NORM, LARGEST), formulas(SIGN, SIGMA), formulas(SIGN, CLOSE, SIGMA)
+SIDE, NEAR, OF_VALUES = formulas(SIGN), formulas(CLOSE), formulas(SIGMA)
+OF_NORMS = formulas(NORM, LARGEST)
+SETTING = starting(b12 * b21, "b12, b21 and det W(0) are not 0, and sign det W(0) = sign(b12 b21)")
+KEPT = always(Inequality(scalar(0), "<", determinant * (b12 * b21)))
+PLAIN = {"b12": 1, "b21": 1, "b22": 0}
+EXAMPLE = with_numbers(determinant_sign.example, PLAIN)
+SCOPE = "2x2 matrices, every depth L >= 2, hidden widths, all times"
 
 theorem = Statement(
     id="RC20-Thm2",
@@ -86,18 +58,18 @@ theorem = Statement(
     kind="theorem",
     title="Theorem 1 for perturbed observations, along the flow",
     source=Source("RC20", "Theorem 2 (appendix)"),
-    assumptions=determinant_sign.assumptions,
+    assumptions=SETTING,
     claim=All(
         (
-            DeterminantSignPreserved(chain.flow),
-            Where(B, unobserved.claim),
-            Where(C, norms.claim),
-            Where(D, distance.claim),
-            Where(E, effective_rank.claim),
+            always(unobserved.claim, *NEAR),
+            always(norms.claim, *OF_NORMS),
+            always(distance.claim, *OF_VALUES),
+            always(effective_rank.claim, *NEAR, *OF_VALUES),
+            KEPT,
         )
     ),
-    scope="2x2 matrices, every depth L >= 2, hidden widths, all times",
-    example=determinant_sign.example,
+    scope=SCOPE,
+    example=EXAMPLE,
     deviations=(*unobserved.deviations[:1], *COMPOSED, *norms.deviations[1:]),
 )
 
@@ -111,29 +83,16 @@ def tripled(given):
 
 
 @proof(theorem)
-def by_composition(derive):
-    kept = sign(derive)
-    far, gap, rank = SupposedFar(derive), SupposedDistance(derive), SupposedRank(derive)
-    size = SupposedNorms(derive)
-    derive.both(
-        kept,
-        far.under(far.far(), B),
-        size.under(size.bound(), C),
-        gap.under(tripled(gap), D),
-        rank.under(rank.bound(8), E),
+def at_every_time(derive):
+    far, gap, rank, size = (supposed(kind)(derive) for kind in (Far, Distance, EffectiveRank, NormsOfPerturbed))
+    along = AlongTheFlow(derive, b12 * b21)
+    facts = along.at_all_times(
+        far.under(far.far(), (*SIDE, *NEAR)),
+        size.under(size.bound(), OF_NORMS),
+        gap.under(tripled(gap), (*SIDE, *OF_VALUES)),
+        rank.under(rank.bound(8), (*SIDE, *NEAR, *OF_VALUES)),
     )
-
-
-@control(theorem, breaks="balanced")
-def unbalanced():
-    """Without balancedness the determinant may change its sign."""
-    return None, unbalanced_start.witness
-
-
-@control(theorem, breaks="depth")
-def depth_one():
-    """Depth 1: the determinant may change its sign."""
-    return None, one_layer.witness
+    derive.both(*facts, along.positive)
 
 
 EXACT = Identity(b22, scalar(0))
@@ -144,16 +103,16 @@ persists = Statement(
     kind="claim",
     title="With b22 = 0 the conclusions persist for all nonzero b12, b21 of the right sign",
     source=Source("RC20", "Section 3.4"),
-    assumptions=determinant_sign.assumptions,
+    assumptions=SETTING,
     claim=All(
         (
-            DeterminantSignPreserved(chain.flow),
-            Where((*B, EXACT), Inequality(level / r, "<=", M)),
-            Where((*D, EXACT), Inequality(sigma_2, "<=", 3 * r)),
+            always(Inequality(level / r, "<=", M), *NEAR, EXACT),
+            always(Inequality(sigma_2, "<=", 3 * r), *OF_VALUES, EXACT),
+            KEPT,
         )
     ),
-    scope=theorem.scope,
-    example=determinant_sign.example,
+    scope=SCOPE,
+    example=EXAMPLE,
     deviations=(
         *COMPOSED,
         "as r = sqrt(2 loss) tends to 0, the first bound tends to infinity and the second to 0; with RC20-Thm2/c every "
@@ -164,8 +123,7 @@ persists = Statement(
 
 @proof(persists)
 def at_exact_observations(derive):
-    kept = sign(derive)
-    far, gap = SupposedFar(derive), SupposedDistance(derive)
+    far, gap = (supposed(kind)(derive) for kind in (Far, Distance))
     real, exact, size = far.real, far.real.suppose(EXACT), absolute(b22)
     nothing = real.equal("|b22|^2 = 0", size**2, 0, far.e, exact)
     zero = real.at_most("|b22| <= 0", size, 0, far.e, nothing, scale=[], by=[(1, -1 * size, ())])
@@ -186,39 +144,23 @@ def at_exact_observations(derive):
     first = real.at_most("divided by r", level / r, M, product, inverse, by=[(1, 1, (product, inverse))])
     close = tripled(gap)
     second = gap.real.at_most("|b22| = 0", sigma_2, 3 * r, close, zero, by=[(1, 1, (close,)), (3, 1, (zero,))])
-    derive.both(kept, far.under(first, (*B, EXACT)), gap.under(second, (*D, EXACT)))
-
-
-@control(persists, breaks="balanced")
-def unbalanced_here():
-    """Without balancedness the determinant may change its sign."""
-    return None, unbalanced_start.witness
-
-
-@control(persists, breaks="depth")
-def depth_one_here():
-    """Depth 1: the determinant may change its sign."""
-    return None, one_layer.witness
+    along = AlongTheFlow(derive, b12 * b21)
+    conditions = (*SIDE, *NEAR, EXACT), (*SIDE, *OF_VALUES, EXACT)
+    derive.both(*along.at_all_times(far.under(first, conditions[0]), gap.under(second, conditions[1])), along.positive)
 
 
 APART = Inequality(scalar(0), "<", absolute(b22))
-limit = A * B_ / E_
+near_limit = Inequality(A * B_ / E_ - r * (A * B_ * E_**-2 + (A + B_) / E_), "<=", M)
 recedes = Statement(
     id="RC20-3.4(ii)",
     label="RC20-3.4(ii)",
     kind="claim",
     title="With b22 not 0 the guaranteed level of |w11| is |b12 b21| / |b22|, up to a multiple of r",
     source=Source("RC20", "Section 3.4"),
-    assumptions=determinant_sign.assumptions,
-    claim=All(
-        (
-            DeterminantSignPreserved(chain.flow),
-            Where((*B, APART), Inequality(limit - r * (A * B_ * E_**-2 + (A + B_) / E_), "<=", M)),
-            Where(D, distance.claim),
-        )
-    ),
-    scope=theorem.scope,
-    example=determinant_sign.example,
+    assumptions=SETTING,
+    claim=All((always(near_limit, *NEAR, APART), always(distance.claim, *OF_VALUES), KEPT)),
+    scope=SCOPE,
+    example=EXAMPLE,
     deviations=(
         *COMPOSED,
         "as r = sqrt(2 loss) tends to 0, the first bound tends to |b12 b21| / |b22| and the second to 3 |b22|; other "
@@ -229,11 +171,10 @@ recedes = Statement(
 
 @proof(recedes)
 def near_the_limit(derive):
-    kept = sign(derive)
-    far, gap = SupposedFar(derive), SupposedDistance(derive)
+    far, gap = (supposed(kind)(derive) for kind in (Far, Distance))
     real, apart = far.real, far.real.suppose(APART)
     inverse = real.power(apart, -1)
-    bound, claim = far.far(), recedes.claim.claims[1].claim
+    bound, claim = far.far(), near_limit
     first = real.at_most(
         "multiplied by |b22| + r",
         claim.lhs,
@@ -252,19 +193,49 @@ def near_the_limit(derive):
             (1, r, (far.b, inverse)),
         ],
     )
-    derive.both(kept, far.under(first, (*B, APART)), gap.under(tripled(gap), D))
+    along = AlongTheFlow(derive, b12 * b21)
+    conditions = (*SIDE, *NEAR, APART), (*SIDE, *OF_VALUES)
+    derive.both(
+        *along.at_all_times(far.under(first, conditions[0]), gap.under(tripled(gap), conditions[1])), along.positive
+    )
 
 
-@control(recedes, breaks="balanced")
-def unbalanced_at_the_level():
+def unbalanced():
     """Without balancedness the determinant may change its sign."""
-    return None, unbalanced_start.witness
+    return None, replace(UNBALANCED, instance=with_numbers(UNBALANCED.instance, PLAIN))
+
+
+def depth_one():
+    """Depth 1: the determinant may change its sign."""
+    return None, replace(ONE_LAYER, instance=with_numbers(ONE_LAYER.instance, PLAIN))
+
+
+def opposite_sign():
+    """sign det W(0) = -sign(b12 b21): at a solution with w11 = 0."""
+    return None, at_a_solution(**PLAIN)
+
+
+def larger_matrix():
+    """A 3x3 matrix with det W(0) > 0 whose upper left block is a solution."""
+    return None, larger(**PLAIN)
+
+
+controls = [
+    control(statement, breaks=label)(function)
+    for statement in (theorem, persists, recedes)
+    for label, function in (
+        ("balanced", unbalanced), ("depth", depth_one), ("determinant", opposite_sign), ("shape", larger_matrix)
+    )
+]  # fmt: skip
+
+
+# W(0) = S^2 for a symmetric S, so that both layers are S; the observations are its entries, so that r = 0.
+S = matrix((2, Fraction(1, 4)), (Fraction(1, 4), Fraction(1, 4)))
+OBSERVED = {"b12": Fraction(9, 16), "b21": Fraction(9, 16), "b22": Fraction(1, 8)}
 
 
 @control(recedes, breaks="level")
 def square_of_b22():
-    """|b12 b21| / |b22|^2 in place of |b12 b21| / |b22|: w11 = 5, b22 = 1/4, r = 0."""
-    numbers = {"w11": 5, "w12": 1, "w21": 1, "w22": Fraction(1, 4), "b12": 1, "b21": 1, "b22": Fraction(1, 4)}
-    steep = A * B_ * E_**-2 - r * (A * B_ * E_**-2 + (A + B_) / E_)
-    varied = Statement(label="variant", title="variant", claim=Inequality(steep, "<=", M), assumptions=(SIGN, CLOSE))
-    return varied, Witness(Instance(variables=tuple((name, Fraction(x)) for name, x in numbers.items())))
+    """|b12 b21| / |b22|^2 in place of |b12 b21| / |b22|: w11 = 65/16 and b22 = 1/8."""
+    steep = Inequality(A * B_ * E_**-2, "<=", M + r * (A * B_ * E_**-2 + (A + B_) / E_))
+    return All((always(steep, *NEAR, APART), KEPT)), at_start(2, S, S, **OBSERVED)

@@ -1,0 +1,148 @@
+"""From every matrix to every time: the entries of W(t) make a 2x2 matrix whose determinant keeps its sign.
+
+The variables w11, ..., w22 and det are read off gradient flow on a balanced product. If 0 < det W(0), or 0 < b12 b21
+det W(0), the same holds at every t (RC20-DetInv); so whatever holds at every matrix with that sign of the determinant
+holds at W(t) for every t. All other variables keep their values: what is assumed of them is a condition at the time in
+question, which the values of a norm or the singular values of W(t) meet.
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+
+from theorytest import (
+    All,
+    Assumption,
+    Determinant,
+    Entry,
+    Exactly,
+    Inequality,
+    ReadAlways,
+    ReadAtStart,
+    Reading,
+    Witness,
+)
+from theorytest.derive.scalar import Reals
+from theorytest.kernel.scalar import ONE, ZERO, Scalar, Variable
+from theorytest.kernel.witness import JUST_BEFORE
+
+from .definitions import POSITIVE, SIGMA, Given
+from .determinant_sign import chain, determinant_sign, example, matrix, singular, unit
+from .singular_values import determinant, entries
+from .theorem_1_norms import LARGEST, NORM, SMALL
+from .theorem_2 import CLOSE, SIGN
+
+det = Variable("det")
+PLACES = ((1, 1), (1, 2), (2, 1), (2, 2))
+reading = Reading(
+    (*((w.name, Entry(place)) for w, place in zip(entries, PLACES, strict=True)), (det.name, Determinant())), chain.flow
+)
+SHAPE = Assumption("shape", "the product is a 2x2 matrix", All((Exactly("d_out", 2), Exactly("d_in", 2))))
+LOSS, BALANCED, DEPTH = (determinant_sign.assumption(label) for label in ("loss", "balanced", "depth"))
+COMPOSED = (
+    *determinant_sign.deviations,
+    "any hidden widths: det W(0) is not 0, so that they are at least 2; any loss of the flow (with a locally Lipschitz "
+    "gradient): the half-sum loss enters through the bounds alone",
+)
+
+
+def starting(sign: Scalar = ONE, text="det W(0) > 0"):
+    """What the theorems assume of the flow: balanced layers, 2x2, depth at least 2, and the sign of det W(0)."""
+    start = ReadAtStart(Inequality(ZERO, "<", det * sign), reading)
+    return LOSS, BALANCED, SHAPE, DEPTH, Assumption("determinant", text, start)
+
+
+def at_start(depth, *layers, gradient=((1, 2), (3, 4)), **numbers):
+    """An instance with 2x2 layers, the first factor W_L first, and numbers for the other variables."""
+    made = example(depth, *layers, gradient=gradient)
+    return with_numbers(made, numbers)
+
+
+def with_numbers(instance, numbers):
+    """The instance with values of variables that are not read off the flow."""
+    return replace(instance, variables=tuple((name, Fraction(x)) for name, x in numbers.items()))
+
+
+def formulas(*assumptions):
+    """The formulas of assumptions, as conditions."""
+    found = []
+    for assumption in assumptions:
+        formula = assumption.formula
+        found += formula.claims if isinstance(formula, All) else (formula,)
+    return tuple(found)
+
+
+KNOWN = {a.label: a for a in (POSITIVE, SIGMA, NORM, LARGEST, SMALL, SIGN, CLOSE)}
+
+
+class Supposed(Given):
+    """The derivations of a statement about every matrix, from conditions in place of assumptions."""
+
+    def take(self, label):
+        made = [self.real.suppose(formula) for formula in formulas(KNOWN[label])]
+        return made if isinstance(KNOWN[label].formula, All) else made[0]
+
+    def under(self, fact, conditions):
+        """The fact under exactly these conditions, in this order."""
+        return self.real.cut(fact, *map(self.real.suppose, conditions))
+
+
+def supposed(*bases):
+    """A class of derivations that takes conditions in place of assumptions."""
+    return type("Supposed" + bases[0].__name__, (Supposed, *bases), {"__doc__": bases[0].__doc__})
+
+
+def always(claim, *conditions):
+    """The claim at every t at which the conditions hold."""
+    return ReadAlways(tuple(conditions), claim, reading)
+
+
+class AlongTheFlow:
+    """The flow of a statement with the assumptions of `starting`; `at_all_times` carries facts to it."""
+
+    def __init__(self, derive, sign: Scalar = ONE):
+        self.derive, real = derive, Reals(derive)
+        shape = derive.assume("shape")
+        sizes = [derive.apply("part", shape, data=(k,), text="one size") for k in range(2)]
+        square = derive.apply("same-size", *sizes, text="the product is square")
+        kept = derive.cite(determinant_sign, derive.assume("balanced"), square, derive.assume("depth"))
+        positive = derive.apply(
+            "determinant-along-the-flow", kept, derive.assume("determinant"), text="the determinant keeps its sign"
+        )
+        written = derive.apply(
+            "determinant-of-entries", *sizes, data=(reading, det.name, determinant), text="det W in the entries of W"
+        )
+        known, equal = real.suppose(positive.claim.claim), real.suppose(written.claim.claim)
+        self.in_entries = real.less("in the entries", 0, determinant * sign, known, equal, by=[(1, 1, (known,))])
+        self.positive = derive.apply(
+            "along-the-flow", positive, written, self.in_entries, data=(reading,), text="at every time"
+        )
+
+    def at_all_times(self, *facts):
+        """The facts about every matrix at W(t), for every t."""
+        return [
+            self.derive.apply("along-the-flow", self.positive, fact, data=(reading,), text="at W(t), for every t")
+            for fact in facts
+        ]
+
+
+# -- witnesses ---------------------------------------------------------------------------------------------------------
+
+# W_2 = I, W_1 = diag(1, 0), and W_1 = diag(1, 0) alone: w22 falls through 0, and det W > 0 just before.
+UNBALANCED = Witness(example(2, unit, singular, gradient=((0, 0), (0, 1))), (JUST_BEFORE,))
+ONE_LAYER = Witness(example(1, singular, gradient=((0, 0), (0, 1))), (JUST_BEFORE,))
+SWAP = matrix((0, 1), (1, 0))
+SOLUTION = {"sigma_1": 1, "sigma_2": 1}  # the singular values of ((0, 1), (1, 0)), which has loss 0
+
+
+def at_a_solution(**numbers):
+    """W(0) = ((0, 1), (1, 0)), balanced, det W(0) = -1."""
+    return at_start(2, SWAP, unit, **SOLUTION, **numbers)
+
+
+def larger(**numbers):
+    """W(0) = ((0, 1, 0), (1, 0, 0), (0, 0, -1)), balanced, 3x3, det W(0) = 1."""
+    swap = matrix((0, 1, 0), (1, 0, 0), (0, 0, -1))
+    eye = matrix((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    made = example(2, swap, eye, gradient=((0, 0, 0),) * 3)
+    sizes = (("L", 2), ("d_out", 3), ("d_in", 3), ("h", (3,)))
+    return with_numbers(replace(made, sizes=sizes), SOLUTION | numbers)
