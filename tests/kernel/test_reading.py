@@ -400,3 +400,22 @@ def test_a_witness_is_checked_by_the_kernel() -> None:
     forged = replace(offered, data=())
     verdict = check(claimed, Certificate("witness", claimed.digest, forged, "me"), {})
     assert verdict.status == "UNDECIDED"
+
+
+def test_along_flows_in_many_digits() -> None:
+    """At 20 balanced starts with det W(0) > 0: det W(t) > 0, and sigma_2^2 <= 18 loss (RC20 equation 10), in rationals
+    within the estimated error of the integrator."""
+    from theorytest.enclose.flow import integrate
+    from theorytest.models import HalfSum, balanced, deep_matrix_factorization
+
+    completion = HalfSum((((0, 1), 1), ((1, 0), 1), ((1, 1), 0)))
+    for seed in range(20):
+        model = deep_matrix_factorization(2, 2, depth=2 + seed % 2)
+        start = balanced(model, seed=seed, scale=HALF, sign=1)
+        path = integrate(model, completion, start, 3, digits=15, times=(1, 3))
+        for time in (1, 3):
+            a, b_, c, d = model.end_tensor(path.rational(time)).entries
+            determinant, square = a * d - b_ * c, a**2 + b_**2 + c**2 + d**2
+            bound = 18 * completion.value(Array((2, 2), (a, b_, c, d)))
+            assert determinant > 1000 * path.error(time)
+            assert 2 * bound >= square or bound**2 - square * bound + determinant**2 <= 0
