@@ -13,9 +13,9 @@ __version__ = "0.1.0"
 _MODULES: dict[str, str] = {
     "theorytest.authoring": "Outcome Run certified control evidence integrated proof sampled swept",
     "theorytest.kernel.claim": (
-        "All AtLeast AtStart Change Conserved Descent Determinant DeterminantSignPreserved Entry Exactly Flow Identity "
-        "Inequality InfimalRank Limit LogDeterminantRate Monotone Range Rate ReadAlways ReadAtStart Reading SameSize "
-        "SingularValues SliceTruncation SpectralNorm"
+        "All AtLeast AtStart Change Conserved Definition Descent Determinant DeterminantSignPreserved Entry Exactly Flow "
+        "Identity Inequality InfimalRank Limit LogDeterminantRate Monotone Range Rate ReadAlways ReadAtStart Reading "
+        "SameSize SingularValues SliceTruncation SpectralNorm"
     ),
     "theorytest.kernel.parameterization": "Array Block Chain Each Focus Link Parameterization Product",
     "theorytest.kernel.statement": "Assumption Certificate Instance Source Statement Verdict Witness",

@@ -141,14 +141,16 @@ def _cited_first(entries: Mapping[str, Fragment]) -> list[str]:
 
 
 def _status(entry: Mapping[str, Any]) -> str:
-    """Without a certificate that the kernel accepted, evidence that holds supports; nothing else changes a status."""
+    """Without a certificate that the kernel accepted, evidence that holds supports; nothing else changes a status.
+
+    A definition that no statement uses has a reason (see `theorytest.verification`), and stays UNDECIDED."""
     status = str(entry["status"])
     if status != "UNDECIDED" or entry["certificates"] or entry["reason"]:
         return status
     held = [e for e in entry["evidence"] if e["holds"] is True and e["instances"]]
     if not held or any(e["holds"] is False for e in entry["evidence"]):
         return status
-    return "DEFINED" if entry["kind"] == "definition" else "SUPPORTED"
+    return "DEFINED" if entry["statement"]["claim"]["is"] == "Definition" else "SUPPORTED"
 
 
 def _assumed(label: str, entries: Mapping[str, Mapping[str, Any]], seen: set[str]) -> set[str]:

@@ -167,6 +167,7 @@ class Checker:
         return self._fragments[label]
 
     def _statement(self, entry: loader.Entry) -> record.Fragment:
+        from theorytest.kernel.claim import Definition
         from theorytest.kernel.statement import ASSUMED, REFUTED
 
         start = time.perf_counter()
@@ -190,7 +191,10 @@ class Checker:
             else:
                 found.append((certificate, verdict))
         assumed = not tries and statement.expected == ASSUMED
-        if not found and not left_out and not assumed:
+        defines = isinstance(statement.claim, Definition)
+        if defines and not self._used(statement):
+            reasons.append("no statement in these files uses this definition")
+        if not found and not left_out and not assumed and not defines:
             # Nothing speaks for it: look for numbers that speak against it.
             searched, tried = self._counterexample(statement)
             if searched is not None:
@@ -231,6 +235,12 @@ class Checker:
             "cites": [r["ref"] for r in made["rests_on"] if r["what"] == "statement"],
             "left_out": "; ".join(left_out) if left_out and not found else "",
         }
+
+    def _used(self, definition: Statement) -> bool:
+        """Whether a statement of the library that is no definition uses what is defined, and offers a proof."""
+        from theorytest.kernel.definition import uses
+
+        return any(uses(e.statement, definition.claim) for e in self.library.entries.values() if e.proofs)
 
     def _offer(self, statement: Statement, attempt: Proof | Certified) -> Certificate:
         """The certificate that a proof or a function of instances makes."""

@@ -12,11 +12,13 @@ from typing import Any
 
 from theorytest.kernel import analysis, components, evolution, families, order, reading, states
 from theorytest.kernel.claim import All, Claim
+from theorytest.kernel.definition import uses
 from theorytest.kernel.encoding import decode, digest, validate
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.rules import Context, conclude
 from theorytest.kernel.statement import (
     CERTIFIED,
+    DEFINED,
     FINDING,
     PROVED,
     REFUTED,
@@ -136,6 +138,20 @@ def recheck(record: Any) -> list[str]:
             problems.append(f"{label}: {error}")
         except MALFORMED as error:
             problems.append(f"{label}: malformed record ({type(error).__name__}: {error})")
+    return problems + _unused(record["statements"], library)
+
+
+def _unused(statements: Any, library: Mapping[str, Statement]) -> list[str]:
+    """What is said to be DEFINED and is no definition, or one that no proved statement of the record uses."""
+    problems: list[str] = []
+    for entry in statements:
+        if entry["status"] == DEFINED:
+            try:
+                claim = decode(entry["statement"]).claim
+                if not any(uses(statement, claim) for statement in library.values()):
+                    problems.append(f"{entry['label']}: no proved statement of the record uses this definition")
+            except (KernelError, *MALFORMED):
+                problems.append(f"{entry['label']}: the record says DEFINED, but it is no definition")
     return problems
 
 

@@ -586,6 +586,14 @@ class HigherOrderSVD:
 
 
 @noun
+class Definition:
+    """What words stand for: a noun of the kernel, or, as text, all nouns of a kind ("Array"). Nothing is claimed that
+    could fail, and nothing can be proved: see `theorytest.kernel.definition`."""
+
+    meaning: Any
+
+
+@noun
 class All:
     """Every one of the claims holds."""
 
@@ -636,6 +644,7 @@ Claim = (
     | Matricization
     | TuckerNorm
     | HigherOrderSVD
+    | Definition
     | All
 )
 
