@@ -11,7 +11,8 @@ __version__ = "0.1.0"
 
 # Module -> the public names that it defines.
 _MODULES: dict[str, str] = {
-    "theorytest.authoring": "Outcome Run certified control evidence integrated proof sampled swept",
+    "theorytest.authoring": "Outcome Run certified conjecture control evidence integrated proof sampled swept",
+    "theorytest.decision": "Decision decide",
     "theorytest.kernel.claim": (
         "All AtLeast AtStart Change Conserved Definition Descent Determinant DeterminantSignPreserved Entry Exactly Flow "
         "Identity Inequality InfimalRank Limit LogDeterminantRate Monotone Range Rate ReadAlways ReadAtStart Reading "
@@ -22,6 +23,7 @@ _MODULES: dict[str, str] = {
     "theorytest.kernel.terms": "Tensor Term constant identity zero",
     "theorytest.laws": "conservation_laws",
     "theorytest.models.factorizations": "CP DEEP_CP DEEP_MATRIX DEEP_TUCKER TUCKER",
+    "theorytest.quantity": "at_every_state",
     "theorytest.verification": "RunResult verify",
 }
 _PUBLIC: dict[str, str] = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -7,15 +7,17 @@ loader reads the module's names; nothing is registered globally, and importing t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.statement import REFUTED, Instance, Statement, Witness
+from theorytest.kernel.statement import PROVED, REFUTED, Assumption, Instance, Source, Statement, Witness
 
 if TYPE_CHECKING:
     from theorytest.derive.derivation import Derive
+
+CONJECTURE = "conjecture"  # the kind of a statement that is decided without a proof by its author
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,13 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run asks of evidence: profile "quick" or "full", seed, device of batched runs."""
+    """What a run asks of evidence: profile "quick" or "full", seed, device of batched runs; seconds: for a
+    conjecture."""
 
     profile: str = "quick"
     seed: int = 0
     device: str = "cpu"
+    seconds: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,37 @@ class Outcome:
     digits: int | None = None
     numbers: tuple[tuple[str, Any], ...] = ()
     series: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+
+def conjecture(
+    label: str,
+    claim: Any,
+    *,
+    title: str = "",
+    given: Mapping[str, Any] | Sequence[Assumption] = (),
+    expected: str = PROVED,
+    source: Source | None = None,
+) -> Statement:
+    """A claim to be decided.
+
+    given: what is assumed, by label (or as `Assumption` objects); expected: the status that you expect, so that a run
+    or a test fails when it is another one.
+    """
+    if isinstance(given, Mapping):
+        assumptions = tuple(Assumption(name, name, formula) for name, formula in given.items())
+    else:
+        assumptions = tuple(given)
+    if not isinstance(label, str) or not label:
+        raise KernelError(f"a conjecture needs a name as its first argument, given {label!r}")
+    return Statement(
+        label=label,
+        title=title or label,
+        claim=claim,
+        kind=CONJECTURE,
+        source=source or Source("own work", ""),
+        assumptions=assumptions,
+        expected=expected,
+    )
 
 
 def proof(statement: Statement) -> Callable[[Callable[[Derive], Any]], Proof]:

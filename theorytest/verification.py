@@ -23,6 +23,7 @@ from theorytest.errors import InputError
 
 if TYPE_CHECKING:
     from theorytest.authoring import Certified, Control, Evidence, Proof, Run
+    from theorytest.decision import Decision
     from theorytest.kernel.statement import Certificate, Derivation, Statement, Verdict
 
 PROFILES = ("quick", "full")
@@ -167,6 +168,7 @@ class Checker:
         return self._fragments[label]
 
     def _statement(self, entry: loader.Entry) -> record.Fragment:
+        from theorytest.authoring import CONJECTURE
         from theorytest.kernel.claim import Definition
         from theorytest.kernel.statement import ASSUMED, REFUTED
 
@@ -194,7 +196,15 @@ class Checker:
         defines = isinstance(statement.claim, Definition)
         if defines and not self._used(statement):
             reasons.append("no statement in these files uses this definition")
-        if not found and not left_out and not assumed and not defines:
+        decision = None
+        if statement.kind == CONJECTURE and not tries:
+            decision = self._conjecture(statement)
+            statement = decision.statement  # it may have got an example
+            if decision.certificate is not None and decision.verdict is not None:
+                found.append((decision.certificate, decision.verdict))
+            else:
+                reasons += [decision.reason, *decision.notes]
+        elif not found and not left_out and not assumed and not defines:
             # Nothing speaks for it: look for numbers that speak against it.
             searched, tried = self._counterexample(statement)
             if searched is not None:
@@ -210,6 +220,8 @@ class Checker:
             )
             strongest, found = None, []
         status = ASSUMED if assumed else "UNDECIDED" if strongest is None else strongest.status
+        if strongest is None and decision is not None:
+            status = decision.status
         reason = "; ".join(reasons) if reasons or not assumed else statement.expected_reason
         counter = strongest.counterexample if strongest is not None else None
         steps = [step for certificate, _ in found[:1] for step in self._steps(statement, certificate)]
@@ -227,6 +239,8 @@ class Checker:
             "file": entry.file,
             "seconds": round(time.perf_counter() - start, 3),
         }
+        if decision is not None:
+            made["tried"] = list(decision.tried)
         return {
             "part": "statement",
             "label": statement.label,
@@ -241,6 +255,13 @@ class Checker:
         from theorytest.kernel.definition import uses
 
         return any(uses(e.statement, definition.claim) for e in self.library.entries.values() if e.proofs)
+
+    def _conjecture(self, statement: Statement) -> Decision:
+        """Decide a conjecture for which no proof is offered."""
+        from theorytest.decision import decide
+
+        with _steps_named("the search for a decision"):
+            return decide(statement, seconds=self.run.seconds, seed=self.run.seed, library=self.proved())
 
     def _offer(self, statement: Statement, attempt: Proof | Certified) -> Certificate:
         """The certificate that a proof or a function of instances makes."""

@@ -27,7 +27,7 @@ class Pool:
     """Some worker processes for one run. Use it in a ``with`` statement: leaving it ends them."""
 
     def __init__(self, files: Sequence[str], selected: Sequence[str], run: Run, workers: int) -> None:
-        task = {"files": list(files), "selected": list(selected), "run": [run.profile, run.seed, run.device]}
+        task = {"files": list(files), "selected": list(selected), "run": [run.profile, run.seed, run.device, run.seconds]}
         command = [sys.executable, "-c", _START.format(path=list(sys.path))]
         environment = {**os.environ, "PYTHONUTF8": "1"}
         self._processes = [

@@ -329,6 +329,16 @@ def exp_sum(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]
     return Where(_join((first, second)), Identity(Exp(Sum((u, v))), Times((Exp(u), Exp(v)))))
 
 
+@rule("ln-exp")
+def ln_exp(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """ln exp u = u, for the left side u of a formula: it is defined."""
+    count(premises, 1)
+    take(data)
+    premise = _where(premises[0])
+    u = sides(premise.claim)[0]
+    return Where(premise.conditions, Identity(Ln(Exp(u)), u))
+
+
 # -- functions of one variable -----------------------------------------------------------------------------------------
 
 
@@ -625,6 +635,10 @@ def violation(claim: Claim, values: Mapping[str, Fraction], data: tuple[Any, ...
             parts = (Inequality(Number(claim.bottom), "<=" if claim.bottom_attained else "<", here),)
             if claim.top is not None:
                 parts += (Inequality(here, "<=" if claim.top_attained else "<", Number(claim.top)),)
+        case Where(conditions, inner):
+            if _both(holds(condition, values, bits) for condition in conditions) is not True:
+                raise KernelError("the conditions do not surely hold at this point")
+            return violation(inner, values, data, bits)
         case SingularValues():
             take(data)
             parts = defining(claim)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import product
 from math import prod
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -65,8 +66,8 @@ class Search:
         return sum(t.exact + t.floats for t in self.tried)
 
 
-def find_state(statement: Statement, seed: int = 0, *, seconds: float = 30.0) -> Search:
-    """Look for a state that refutes a statement whose claim is `AtEveryState`.
+def find_state(statement: Statement, seed: int = 0, *, seconds: float = 30.0, rounds: int = 1) -> Search:
+    """Look for a state that refutes a statement whose claim is `AtEveryState`. rounds: of float64 batches a shape.
 
     The same seed gives the same witness as long as the time suffices. Raises `InputError` where a quantity exists at
     none of the shapes that are tried.
@@ -82,7 +83,7 @@ def find_state(statement: Statement, seed: int = 0, *, seconds: float = 30.0) ->
             found.finished = False
             break
         try:
-            found.witness, tried = _at_shape(statement, claim, sizes, seed, until)
+            found.witness, tried = _at_shape(statement, claim, sizes, seed, until, rounds)
         except KernelError as error:  # a quantity does not exist at this shape
             missing = str(error)
             continue
@@ -106,7 +107,7 @@ def shapes(claim: AtEveryState, statement: Statement) -> list[Sizes]:
 
 
 def _at_shape(
-    statement: Statement, claim: AtEveryState, sizes: Sizes, seed: int, until: float
+    statement: Statement, claim: AtEveryState, sizes: Sizes, seed: int, until: float, rounds: int
 ) -> tuple[Witness | None, Tried]:
     model = Model(claim.parameterization, sizes)
     given = [a.formula for a in statement.assumptions if isinstance(a.formula, Comparison)]
@@ -123,10 +124,10 @@ def _at_shape(
     floats, least = 0, None
     if any(c.relation == "=" for c in given):
         return None, Tried(place, exact, 0, None)  # random floats do not meet equations
-    for scale in SCALES:
+    for number, scale in product(range(rounds), SCALES):
         if time.monotonic() > until:
             break
-        count, margin, candidates = _batch(model, claim.claim, given, scale, seed)
+        count, margin, candidates = _batch(model, claim.claim, given, scale, seed + number)
         floats += count
         least = margin if least is None else least if margin is None else min(least, margin)
         for blocks in candidates:
