@@ -1,0 +1,219 @@
+"""RMC21 Corollary 1: a balanced component moves at the rate N gamma_r P_r^(2 - 2/N), and one that vanishes stays zero.
+
+The second part needs no uniqueness of solutions. The velocity of w_r^n has every other factor of component r as a
+factor; so the sum of squares of two factors has a derivative of second order in them, and Gronwall's inequality keeps
+it at zero. Balance passes a zero from one factor to all others.
+"""
+
+from fractions import Fraction
+
+from theorytest import (
+    CP,
+    All,
+    Array,
+    Assumption,
+    AtLeast,
+    AtStart,
+    Flow,
+    Focus,
+    Identity,
+    Instance,
+    Source,
+    Statement,
+    control,
+    proof,
+)
+from theorytest.kernel.claim import Always, ComponentStaysZero, ZeroStays
+
+from .lemma_1 import flow, lemma_1, squared_norm, unbalancedness, w_m, w_n
+from .theorem_1 import corollary, interval, w
+from .theorem_1 import flow as one_mode
+
+EQUAL_NORMS = Identity(squared_norm(w_n), squared_norm(w_m))
+BALANCE = Assumption(
+    "balanced", "at the start all factors of a component have the same norm", AtStart(EQUAL_NORMS, flow)
+)
+ORDER = Assumption("order", "N >= 2", AtLeast("N", 2))
+SMOOTH = Assumption("smooth", "the loss gradient is locally Lipschitz")
+ONE = Fraction(1)
+
+
+def ones(*shape, **entries):
+    """An array of ones, but for some entries in row-major order."""
+    size = 1
+    for length in shape:
+        size *= length
+    numbers = [ONE] * size
+    for place, value in entries.items():
+        numbers[int(place.removeprefix("at"))] = Fraction(value)
+    return Array(shape, tuple(numbers))
+
+
+def state(*factors, gradient=1, **members):
+    """A state of order N with d_n = 1 and R = 1, and the loss gradient there."""
+    sizes = (("N", len(factors)), ("R", 1), ("d", (1,) * len(factors)))
+    blocks = tuple((f"w[{n}]", ones(1, 1, at0=w)) for n, w in enumerate(factors, 1))
+    return Instance(sizes, tuple(members.items()), blocks, ones(*(1,) * len(factors), at0=gradient))
+
+
+# -- balanced starts ---------------------------------------------------------------------------------------------------
+
+balanced_start = Statement(
+    id="RMC21-As2",
+    label="RMC21-As2",
+    kind="hypothesis",
+    title="Factors of equal norms at the start have equal norms at all times",
+    source=Source("RMC21", "Assumption 2"),
+    assumptions=(*lemma_1.assumptions, BALANCE),
+    claim=Always(EQUAL_NORMS, flow),
+    scope=lemma_1.scope,
+    example=state(1, 1, 1, n=1, m=2),
+    deviations=(*lemma_1.deviations, "the assumption itself, with what it is used for: it holds at all times"),
+)
+
+
+def stay_equal(derive):
+    """The squared norms are equal at all times."""
+    law = derive.conserved(unbalancedness, flow)
+    return derive.apply("stays", law, derive.assume("balanced"), text="equal at the start, and conserved")
+
+
+proved_balanced_start = proof(balanced_start)(stay_equal)
+
+
+@control(balanced_start, breaks="balanced")
+def unbalanced_start():
+    """Any start."""
+    return None, state(1, 2, 1, n=1, m=2)
+
+
+# -- what vanishes stays zero ------------------------------------------------------------------------------------------
+
+vanishing = Statement(
+    id="RMC21-LemC-f",
+    label="RMC21-LemC-f",
+    kind="lemma",
+    title="A balanced component that vanishes once is zero at all times",
+    source=Source("RMC21", "Corollary 1"),
+    assumptions=(*lemma_1.assumptions, BALANCE, ORDER, SMOOTH),
+    claim=ComponentStaysZero(Flow(CP, Focus())),
+    scope="all orders N >= 2, ranks, shapes, losses; all times of the interval of existence, before and after",
+    example=state(1, 1),
+    deviations=interval,
+)
+
+
+def pairs_stay_zero(derive):
+    """A component that vanishes, by balance and Gronwall's inequality."""
+    equal = stay_equal(derive)
+    pair = derive.apply(
+        "zero-stays",
+        data=(squared_norm(w_n) + squared_norm(w_m), flow),
+        text="|d/dt y| <= C(t) y for the sum y of the squared norms of two factors (Gronwall)",
+    )
+    return derive.apply(
+        "component-stays-zero", equal, pair, derive.assume("order"), text="a zero passes from one factor to all"
+    )
+
+
+proved_vanishing = proof(vanishing)(pairs_stay_zero)
+
+
+@control(vanishing, breaks="balanced")
+def unbalanced_component():
+    """Without balance: one factor is 0, the other is not."""
+    return None, state(0, 1)
+
+
+@control(vanishing, breaks="order")
+def order_one():
+    """N = 1: the velocity of the only factor does not depend on it."""
+    return None, state(0)
+
+
+@control(
+    vanishing,
+    breaks="smooth",
+    expected="finding",
+    reason="uniqueness of solutions is not needed: Gronwall's inequality asks for a continuous loss gradient only",
+    survives=pairs_stay_zero,
+)
+def merely_continuous_gradient():
+    """A loss gradient that is continuous, and not locally Lipschitz."""
+
+
+# -- the corollary -----------------------------------------------------------------------------------------------------
+
+whole = Statement(
+    id="RMC21-Cor1",
+    label="RMC21-Cor1",
+    kind="corollary",
+    title="Balanced components: d/dt P_r = N gamma_r P_r^(2 - 2/N), and one that vanishes is zero at all times",
+    source=Source("RMC21", "Corollary 1"),
+    assumptions=vanishing.assumptions,
+    claim=All((corollary.claim, vanishing.claim)),
+    scope="all orders, ranks, shapes, losses; all times of the interval of existence",
+    example=state(1, 1),
+    deviations=(*corollary.deviations[:-1], "where P_r = 0 the rate is 0, the value of the formula with 0^(2 - 2/N)"),
+)
+
+
+@proof(whole)
+def both_parts(derive):
+    assumed = [derive.assume(label) for label in ("balanced", "order")]
+    derive.both(derive.cite(corollary), derive.cite(vanishing, *assumed))
+
+
+@control(whole, breaks="balanced")
+def unbalanced_in_the_corollary():
+    """Without balance."""
+    return None, state(0, 1)
+
+
+@control(whole, breaks="order")
+def order_one_in_the_corollary():
+    """N = 1: the second part."""
+    return vanishing.claim, state(0)
+
+
+@control(
+    whole,
+    breaks="smooth",
+    expected="finding",
+    reason="uniqueness of solutions is not needed: Gronwall's inequality asks for a continuous loss gradient only",
+    survives=lambda derive: derive.both(derive.cite(corollary), pairs_stay_zero(derive)),
+)
+def merely_continuous_gradient_in_the_corollary():
+    """A loss gradient that is continuous, and not locally Lipschitz."""
+
+
+# -- rank one trajectories ---------------------------------------------------------------------------------------------
+
+two_factors = ZeroStays(squared_norm(w_n) + squared_norm(w_m), flow)
+
+may_vanish = Statement(
+    id="RMC21-fn8",
+    label="RMC21-fn8",
+    kind="definition",
+    title="A rank one trajectory may be zero at all times: two factors that are zero once are zero always",
+    source=Source("RMC21", "footnote 8"),
+    assumptions=lemma_1.assumptions,
+    claim=two_factors,
+    scope="all orders, ranks, shapes, losses; R = 1 among them",
+    deviations=(
+        *interval,
+        "the trajectory that is zero at all times is one; a balanced one is zero at all times or at none (RMC21-Cor1); "
+        "an unbalanced one may be zero at some times only (control one_factor)",
+    ),
+)
+
+
+@proof(may_vanish)
+def by_gronwall(derive):
+    derive.apply("zero-stays", data=(two_factors.quantity, flow), text="|d/dt y| <= C(t) y (Gronwall)")
+
+
+@control(may_vanish, breaks="two factors")
+def one_factor():
+    """One factor alone: it may be zero at some times only."""
+    return ZeroStays(squared_norm(w), one_mode), state(0, 1, n=1)
