@@ -12,12 +12,17 @@ from itertools import permutations
 from typing import Any
 
 from theorytest.kernel import analysis as _scalar_rules  # noqa: F401  (registers the rules for real variables)
+from theorytest.kernel import chains as _chains  # noqa: F401  (registers its rules)
 from theorytest.kernel import components as _components  # noqa: F401  (registers its rules)
 from theorytest.kernel import evolution as _evolution  # noqa: F401  (registers its rules)
 from theorytest.kernel import families as _families  # noqa: F401  (registers its rules)
+from theorytest.kernel import modes as _modes  # noqa: F401  (registers its rules)
+from theorytest.kernel import moment as _moment  # noqa: F401  (registers its rules)
 from theorytest.kernel import order as _order  # noqa: F401  (registers its rules)
 from theorytest.kernel import reading as _reading  # noqa: F401  (registers its rules)
+from theorytest.kernel import spectra as _spectra  # noqa: F401  (registers its rules)
 from theorytest.kernel import states as _states  # noqa: F401  (registers its rules)
+from theorytest.kernel import unfolding as _unfolding  # noqa: F401  (registers its rules)
 from theorytest.kernel.claim import Claim, Descent, Flow, Identity, Inequality
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.rules import RULES, Context, Square, Use

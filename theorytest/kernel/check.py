@@ -10,7 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from theorytest.kernel import analysis, components, evolution, families, order, reading, states
+from theorytest.kernel import (
+    analysis,
+    chains,
+    components,
+    evolution,
+    families,
+    modes,
+    moment,
+    order,
+    reading,
+    spectra,
+    states,
+    unfolding,
+)
 from theorytest.kernel.claim import All, Claim
 from theorytest.kernel.definition import uses
 from theorytest.kernel.encoding import decode, digest, validate
@@ -37,7 +50,20 @@ from theorytest.kernel.witness import certifies, refutes, require_assumptions
 
 KERNEL = Rest("kernel", "theorytest.kernel")
 # The modules that register rules beside `theorytest.kernel.rules`.
-RULES_OF = (analysis, components, evolution, families, order, reading, states)
+RULES_OF = (
+    analysis,
+    chains,
+    components,
+    evolution,
+    families,
+    modes,
+    moment,
+    order,
+    reading,
+    spectra,
+    states,
+    unfolding,
+)
 NOT_EXCLUDED = "vacuity not excluded"
 # What Python raises where data have another form than a rule or a record needs.
 MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)

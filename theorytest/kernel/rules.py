@@ -470,7 +470,7 @@ def balanced_chain(context: Context, premises: tuple[Claim, ...], data: tuple[An
     if chain.power.name in tensor_names(context.statement):
         raise KernelError(f"the letter {chain.power.name} is taken by the statement")
     for derivation, (hypotheses, goals) in zip((base, step), chain_hypotheses(chain, tuple(templates)), strict=True):
-        found, _ = conclude(Context(_bare(context.statement), context.library), derivation, hypotheses)
+        found, _ = conclude(Context(bare(context.statement), context.library), derivation, hypotheses)
         missing = [goal for goal in goals if goal not in found]
         if missing:
             raise KernelError(f"the induction does not show {missing[0].lhs} = {missing[0].rhs}")
@@ -488,7 +488,7 @@ def balanced_chain(context: Context, premises: tuple[Claim, ...], data: tuple[An
     return results[0] if len(results) == 1 else All(results)
 
 
-def _bare(statement: Statement) -> Statement:
+def bare(statement: Statement) -> Statement:
     """The statement without assumptions: an induction's cases may use only their own hypotheses."""
     return dataclasses.replace(statement, assumptions=())
 
@@ -554,7 +554,7 @@ def _log_rate(
     if {inverse.name, chain.power.name} & tensor_names(context.statement):
         raise KernelError(f"the letter {inverse.name} or {chain.power.name} is taken by the statement")
     hypotheses = (*known, power.claim, *premises[3:])
-    found, _ = conclude(Context(_bare(context.statement), context.library), derivation, hypotheses)
+    found, _ = conclude(Context(bare(context.statement), context.library), derivation, hypotheses)
     for goal in (*log_rate_goals(chain), *more):
         if goal not in found:
             raise KernelError(f"the derivation does not show {goal.lhs} = {goal.rhs}")
@@ -679,7 +679,7 @@ def slice_truncation(context: Context, premises: tuple[Claim, ...], data: tuple[
     if claim.norm not in ("spectral", "frobenius"):
         raise KernelError(f"the norm is spectral or frobenius, given {claim.norm!r}")
     mode = OneMode()
-    found, _ = conclude(Context(_bare(context.statement), context.library), derivation, mode.hypotheses())
+    found, _ = conclude(Context(bare(context.statement), context.library), derivation, mode.hypotheses())
     for goal in mode.goals():
         if goal not in found:
             raise KernelError("the derivation does not show all that one mode needs")

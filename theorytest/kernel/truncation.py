@@ -30,17 +30,17 @@ LOWER_BOUND_BITS = 64  # of the singular values in a lower bound; more digits wo
 Boxes = tuple[tuple[int, tuple[tuple[int, ...], ...]], ...]
 
 
-def _exact(value: Fraction) -> fmpq:
+def exact(value: Fraction) -> fmpq:
     return fmpq(value.numerator, value.denominator)
 
 
-def _fraction(value: fmpq) -> Fraction:
+def fraction(value: fmpq) -> Fraction:
     return Fraction(int(value.p), int(value.q))
 
 
 def _matrix(array: Array) -> fmpq_mat:
     rows, columns = array.shape
-    return fmpq_mat(rows, columns, [_exact(x) for x in array.entries])
+    return fmpq_mat(rows, columns, [exact(x) for x in array.entries])
 
 
 def unfolding(array: Array, mode: int) -> fmpq_mat:
@@ -62,25 +62,25 @@ def squared_singular_values(matrix: fmpq_mat, bits: int) -> tuple[tuple[Fraction
     """
     gram = matrix * matrix.transpose()
     polynomial = gram.charpoly()
-    trace = sum((_fraction(gram[k, k]) for k in range(gram.nrows())), Fraction(0))
+    trace = sum((fraction(gram[k, k]) for k in range(gram.nrows())), Fraction(0))
     step = Fraction(2) ** (trace.numerator.bit_length() - trace.denominator.bit_length() + 1 - bits)
     bounds: list[tuple[Fraction, Fraction]] = []
     for place in range(1, gram.nrows() + 1):
-        if _roots_above(polynomial, Fraction(0)) < place:
+        if roots_above(polynomial, Fraction(0)) < place:
             bounds.append((Fraction(0), Fraction(0)))
             continue
         low, high = 0, 1 << bits  # value > low * step; value <= trace <= high * step
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if _roots_above(polynomial, middle * step) >= place else (low, middle)
+            low, high = (middle, high) if roots_above(polynomial, middle * step) >= place else (low, middle)
         bounds.append((low * step, high * step))
     return tuple(bounds)
 
 
-def _roots_above(polynomial: fmpq_poly, point: Fraction) -> int:
+def roots_above(polynomial: fmpq_poly, point: Fraction) -> int:
     """How many roots, with multiplicity, of a polynomial with real roots only are greater than a point: the sign
     changes of its coefficients around that point."""
-    shifted = polynomial(fmpq_poly([_exact(point), 1]))
+    shifted = polynomial(fmpq_poly([exact(point), 1]))
     signs = [c > 0 for c in shifted.coeffs() if c != 0]
     return sum(left != right for left, right in pairwise(signs))
 
@@ -118,14 +118,14 @@ class Tucker:
 
     def end_tensor(self, core: Array) -> Array:
         """The core (or another one of its shape) times all factors."""
-        shape, entries = list(core.shape), [_exact(x) for x in core.entries]
+        shape, entries = list(core.shape), [exact(x) for x in core.entries]
         for factor in self.factors:
             # The first axis is contracted and its image put last: after all modes the axes are in order again.
             rows = shape.pop(0)
             image = fmpq_mat(rows, len(entries) // rows, entries).transpose() * _matrix(factor)
             shape.append(factor.shape[1])
             entries = image.entries()
-        return Array(tuple(shape), tuple(map(_fraction, entries)))
+        return Array(tuple(shape), tuple(map(fraction, entries)))
 
     def counted(self, claim: SliceTruncation, bits: int) -> tuple[tuple[bool | None, ...], ...]:
         """For every mode and slice, whether it is counted: three-valued, since spectral norms are known between

@@ -14,7 +14,7 @@ from itertools import combinations, permutations, product
 
 from flint import fmpq, fmpq_mat  # pyright: ignore[reportMissingTypeStubs]
 
-from theorytest.kernel import analysis, components, evolution, states, truncation
+from theorytest.kernel import analysis, components, evolution, instant, states, truncation
 from theorytest.kernel.ball import evaluate as scalar_value
 from theorytest.kernel.claim import (
     MOMENTUM,
@@ -24,6 +24,7 @@ from theorytest.kernel.claim import (
     AtEveryState,
     AtLeast,
     AtStart,
+    AtTime,
     Change,
     Claim,
     ComponentAlignment,
@@ -36,18 +37,26 @@ from theorytest.kernel.claim import (
     Evolution,
     Exactly,
     Flow,
+    HigherOrderSVD,
     Identity,
     Inequality,
+    LargestConserved,
     LogDeterminantRate,
+    Matricization,
+    NormRate,
     Rate,
     ReadAlways,
     ReadAtStart,
     Reading,
+    RestProduct,
     SameSize,
     SliceTruncation,
+    TuckerNorm,
     ZeroStays,
 )
 from theorytest.kernel.errors import KernelError
+from theorytest.kernel.modes import decomposition_violation, tucker_norm_violation
+from theorytest.kernel.moment import is_timeless
 from theorytest.kernel.parameterization import (
     Array,
     Chain,
@@ -64,6 +73,7 @@ from theorytest.kernel.rules import terms
 from theorytest.kernel.scalar import ZERO, Number, derivative
 from theorytest.kernel.statement import Counterexample, Instance, Statement, Witness
 from theorytest.kernel.terms import Indices, Tensor, Term, zero
+from theorytest.kernel.unfolding import matricization_violation
 
 JUST_BEFORE = "just before"  # the witness is a later state: the assumptions hold just before it
 PRECISION = 256  # bits, for real variables under roots, logarithms and exponentials
@@ -212,10 +222,10 @@ def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
         left, right = size_of(formula.left, sizes, {}), size_of(formula.right, sizes, {})
         return "" if left == right else f"{formula.left} = {left}, {formula.right} = {right}"
     if isinstance(formula, AtLeast):
-        found = size_of(formula.size, dict(instance.sizes), {})
+        found = size_of(formula.size, dict(instance.sizes), dict(instance.members))
         return "" if found >= formula.number else f"{formula.size} = {found}"
     if isinstance(formula, Exactly):
-        found = size_of(formula.size, dict(instance.sizes), {})
+        found = size_of(formula.size, dict(instance.sizes), dict(instance.members))
         return "" if found == formula.number else f"{formula.size} = {found}"
     if isinstance(formula, ReadAtStart):
         for members in assignments(formula.reading.motion, instance):
@@ -232,22 +242,33 @@ def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
         return "" if held is True else ("it is false" if held is False else "undecided at this precision")
     if isinstance(formula, Comparison):
         return states.fails(formula, statement.claim, instance, PRECISION)
+    if is_timeless(formula) or isinstance(formula, NormRate | RestProduct):
+        return _tensors_fail(formula, statement, instance)
     raise KernelError(f"{type(formula).__name__} cannot be checked at an instance")
 
 
-def _tensors_fail(formula: Identity | Inequality, statement: Statement, instance: Instance) -> str:
-    """The same for a formula between tensor terms: as every part of the claim reads the letters."""
+def _tensors_fail(formula: Claim, statement: Statement, instance: Instance) -> str:
+    """The same for a formula about tensors: as every part of the claim reads the letters."""
     for part in _parts(statement.claim):
         flow = motion_flow(part)
-        if flow is None:
-            reason = _term_fails(formula, *_free_standing(instance))
-        elif isinstance(part, Rate | Change | LogDeterminantRate) or isinstance(getattr(part, "motion", None), Descent):
-            reason = _term_fails(formula, *letters_at(flow, instance, dict(instance.members)))
-        else:
+        at_one_time = isinstance(part, Rate | Change | LogDeterminantRate | AtTime | NormRate)
+        if flow is not None and not at_one_time and not isinstance(getattr(part, "motion", None), Descent):
             raise KernelError("tensors that move are assumed to meet a formula: at which time?")
+        reason = instant.failure(formula, view(flow, instance, dict(instance.members)))
         if reason:
             return reason
     return ""
+
+
+def view(flow: Flow | None, instance: Instance, members: Mapping[str, int]) -> instant.View:
+    """An instance as the letters of a flow see it; without one, as its own letters."""
+    values, dims = _free_standing(instance) if flow is None else letters_at(flow, instance, members)
+    return instant.View(
+        lambda term, more: value(term, {**values, **more}, dims),
+        dict(instance.sizes),
+        members,
+        lambda others: view(flow, instance, others),
+    )
 
 
 def readings(reading: Reading, instance: Instance, members: Mapping[str, int]) -> Iterator[dict[str, Fraction]]:
@@ -331,12 +352,21 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
         return _sign_change(statement, claim, instance)
     if isinstance(claim, SliceTruncation):
         return truncation.refutes(claim, witness)
-    if isinstance(claim, Identity | Inequality) and isinstance(claim.lhs, Term):
-        reason = _term_fails(claim, *_free_standing(instance))
+    if isinstance(claim, Matricization):
+        return matricization_violation(claim, instance)
+    if isinstance(claim, TuckerNorm):
+        return tucker_norm_violation(claim, instance)
+    if isinstance(claim, HigherOrderSVD):
+        return decomposition_violation(claim, instance)
+    if isinstance(claim, LargestConserved):
+        return _largest_changes(claim, instance)
+    flow = motion_flow(claim)
+    scalars = isinstance(claim, Identity | Inequality) and not isinstance(claim.lhs, Term)
+    if isinstance(claim, AtTime | NormRate) or (is_timeless(claim) and not scalars):
+        reason = instant.failure(claim, view(flow, instance, dict(instance.members)))
         if not reason:
             raise KernelError("the claim holds at this instance")
         return reason
-    flow = motion_flow(claim)
     if flow is None:
         return analysis.violation(claim, dict(instance.variables), witness.data, PRECISION)
     if isinstance(claim, ReadAlways):
@@ -352,6 +382,16 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
     if not worst:
         raise KernelError("the claim holds at this instance")
     return str(worst)
+
+
+def _largest_changes(claim: LargestConserved, instance: Instance) -> str:
+    """How the largest of some quantities changes, seen through all members of their flows."""
+    flows = [(law, motion_flow(law)) for law in claim.laws]
+    return instant.largest_changes(
+        (law, [view(flow, instance, members) for members in assignments(flow, instance)])
+        for law, flow in flows
+        if flow is not None
+    )
 
 
 def _read_fails(claim: ReadAlways, instance: Instance) -> str:
