@@ -5,23 +5,30 @@ w12 = w21 = 1 and w22 = 0.
 """
 
 from fractions import Fraction
+from random import Random
 
 from theorytest import (
     All,
+    Array,
     Assumption,
+    Definition,
     Identity,
     Inequality,
     Instance,
+    Outcome,
     SingularValues,
     Source,
     Statement,
     Witness,
     control,
     proof,
+    sampled,
 )
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.analysis import defining
+from theorytest.kernel.ball import evaluate
 from theorytest.kernel.scalar import Scalar, Variable, scalar, sqrt
+from theorytest.models import HalfSum
 
 from .singular_values import any_matrix, determinant, entries
 
@@ -87,6 +94,41 @@ class Given:
         size = real.at_most("loss >= 0", 0, of, real.real(0), by=[(Fraction(1, 2), x, ()) for x in deviations])
         root, two = real.power(size, Fraction(1, 2)), real.power(real.less("0 < 2", 0, 2), Fraction(1, 2))
         return real.at_most("sqrt(2 loss) >= 0", 0, sqrt(2) * sqrt(of), root, two, by=[(1, 1, (two, root))])
+
+
+# -- the problem -------------------------------------------------------------------------------------------------------
+
+problem = Statement(
+    id="RC20-Eq6",
+    label="RC20-Eq6",
+    kind="definition",
+    title="The 2x2 completion problem: w12 = w21 = 1 and w22 = 0 are observed",
+    source=Source("RC20", "equation 6"),
+    claim=Definition(loss),
+    scope="2x2 matrices",
+    expected="DEFINED",
+)
+
+
+@sampled(problem)
+def the_shipped_loss(run):
+    """The formula is the shipped half-sum loss of the three observations, and the observed entries of its gradient are
+    the residuals."""
+    random, seen = Random(run.seed), 0
+    shipped = HalfSum((((0, 1), 1), ((1, 0), 1), ((1, 1), 0)))
+    for _ in range(40):
+        a, b, c, d = (Fraction(random.randint(-20, 20), random.randint(1, 5)) for _ in range(4))
+        W = Array((2, 2), (a, b, c, d))
+        assert evaluate(loss, {"w11": a, "w12": b, "w21": c, "w22": d}) == shipped.value(W)
+        assert shipped.gradient(W).entries == (0, b - 1, c - 1, d)
+        seen += 1
+    return Outcome(seen, "0", True, "exact")
+
+
+@control(problem, breaks="half-sum")
+def mean_of_squares():
+    """The mean of squares, 2/3 of the half-sum."""
+    return Identity(loss * Fraction(2, 3), loss), Witness(at(0, 0, 0, 0))
 
 
 # -- the zero-loss set -------------------------------------------------------------------------------------------------

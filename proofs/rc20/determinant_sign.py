@@ -8,6 +8,7 @@ bounded on compact times because L >= 2. So ln det P stays finite, and det W nev
 from dataclasses import replace
 from fractions import Fraction
 from math import log, sqrt
+from random import Random
 
 from flint import fmpq, fmpq_mat
 from hypothesis import given, seed, settings
@@ -18,6 +19,7 @@ from theorytest import (
     Assumption,
     AtLeast,
     AtStart,
+    Definition,
     Descent,
     DeterminantSignPreserved,
     Flow,
@@ -76,11 +78,11 @@ def example(depth, *layers, gradient=((1, 2), (3, 4)), letters=(), step=None):
 
 unit, diagonal, singular = matrix((1, 0), (0, 1)), matrix((2, 0), (0, 1)), matrix((1, 0), (0, 0))
 
+START = AtStart(balanced_layers, adjacent)
+
 setting = (
     Assumption("loss", "the loss of the product is differentiable with a locally Lipschitz gradient"),
-    Assumption(
-        "balanced", "the layers are balanced at the start (RC20 equation 5)", AtStart(balanced_layers, adjacent)
-    ),
+    Assumption("balanced", "the layers are balanced at the start (RC20 equation 5)", START),
     Assumption("square", "the product is a square matrix", SameSize("d_out", "d_in")),
     Assumption("depth", "there are at least two layers", AtLeast("L", 2)),
 )
@@ -101,6 +103,117 @@ determinant_sign = Statement(
         "stated on the interval of existence (RMC21-fn4)",
     ),
 )
+
+
+# -- definitions -------------------------------------------------------------------------------------------------------
+
+
+def defined(name, place, title, meaning):
+    """A definition of RC20."""
+    return Statement(
+        id=name,
+        label=name,
+        kind="definition",
+        title=title,
+        source=Source("RC20", place),
+        claim=Definition(meaning),
+        scope="all depths, sizes, losses",
+        expected="DEFINED",
+    )
+
+
+objective = defined(
+    "RC20-Eq2", "equation 2", "Objective: the loss of the product, minimized by gradient flow", chain.flow
+)
+product_matrix = defined("RC20-Eq3", "equation 3", "Product matrix W_L ... W_1", DEEP_MATRIX)
+balanced_start = defined("RC20-Eq5", "equation 5", "Balanced start: W_{l+1}^T W_{l+1} = W_l W_l^T", START)
+
+
+def random_models(run, number=20):
+    """Models of random sizes, with random layers."""
+    random = Random(run.seed)
+    for _ in range(number):
+        depth = random.randint(1, 4)
+        width = [random.randint(1, 3) for _ in range(depth - 1)]
+        model = deep_matrix_factorization(random.randint(1, 3), random.randint(1, 3), depth=depth, width=width)
+        yield model, model.random(random.randint(0, 10**6)), depth
+
+
+@sampled(objective)
+def slopes_by_finite_differences(run):
+    """The velocity of every entry of every layer is minus the slope of the half-sum loss of the product: central
+    differences are exact for a polynomial of degree 2 in that entry."""
+    seen = 0
+    for model, layers, _ in random_models(run, 8):
+        loss = HalfSum((((0, 0), 1),))
+        gradients = model.gradients(layers, loss.gradient(model.end_tensor(layers)))
+        for name, layer in layers.items():
+            for place in range(len(layer.entries)):
+                values = []
+                for step in (1, -1):
+                    moved = tuple(x + step * (k == place) for k, x in enumerate(layer.entries))
+                    values.append(loss.value(model.end_tensor(layers | {name: Array(layer.shape, moved)})))
+                assert (values[0] - values[1]) / 2 == gradients[name].entries[place]
+                seen += 1
+    return Outcome(seen, "0", True, "exact")
+
+
+@sampled(product_matrix)
+def products_one_after_another(run):
+    """The end matrix is the product of FLINT matrices, the last layer first, and its shape is d_L x d_0."""
+    seen = 0
+    for model, layers, depth in random_models(run):
+        total = exact_matrix(layers[f"W[{depth}]"])
+        for layer in range(depth - 1, 0, -1):
+            total = total * exact_matrix(layers[f"W[{layer}]"])
+        assert exact_matrix(model.end_tensor(layers)) == total
+        seen += 1
+    return Outcome(seen, "0", True, "exact")
+
+
+@sampled(balanced_start)
+def balanced_by_construction(run):
+    """Balanced starts meet the equation at every pair of adjacent layers; random layers do not (RC20 Section 2.1: they
+    do with probability 0)."""
+    seen, unbalanced = 0, 0
+    for depth in (2, 3, 4):
+        for size in (2, 3):
+            model = deep_matrix_factorization(size, size, depth=depth)
+            for layers, equal in (
+                (balanced(model, seed=run.seed + seen), True),
+                (model.random(run.seed + seen), False),
+            ):
+                for layer in range(1, depth):
+                    upper, lower = (exact_matrix(layers[f"W[{k}]"]) for k in (layer + 1, layer))
+                    same = upper.transpose() * upper == lower * lower.transpose()
+                    assert same or not equal
+                    unbalanced += not same
+                seen += 1
+    return Outcome(seen, "0", unbalanced > 0, "exact")
+
+
+@control(product_matrix, breaks="order")
+def reversed_order():
+    """W_1 W_2 in place of W_2 W_1."""
+    A, B = (Tensor(name, ("d", "d")) for name in "AB")
+    numbers = (("A", matrix((1, 1), (0, 1))), ("B", matrix((1, 0), (1, 1))))
+    orders = (A["i", "k"] * B["k", "j"]).sum("k"), (B["i", "k"] * A["k", "j"]).sum("k")
+    return Identity(*orders), Instance(sizes=(("d", 2),), letters=numbers)
+
+
+@control(balanced_start, breaks="side of the transpose")
+def transposed_equation():
+    """W_{l+1} W_{l+1}^T = W_l^T W_l is another condition: balanced layers do not meet it."""
+    A, B = (Tensor(name, ("d", "d")) for name in "AB")
+    turned = Identity((A["i", "k"] * A["j", "k"]).sum("k"), (B["k", "i"] * B["k", "j"]).sum("k"))
+    met = Assumption(
+        "balanced",
+        "A^T A = B B^T",
+        Identity((A["k", "i"] * A["k", "j"]).sum("k"), (B["i", "k"] * B["j", "k"]).sum("k")),
+    )
+    numbers = (("A", matrix((0, 1), (0, 0))), ("B", matrix((0, 0), (0, 1))))
+    varied = replace(balanced_start, claim=turned, assumptions=(met,))
+    return varied, Instance(sizes=(("d", 2),), letters=numbers)
 
 
 def product_of_balanced_layers(derive):

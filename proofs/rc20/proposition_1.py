@@ -7,7 +7,22 @@ w > 0, for every p > 0.
 
 from fractions import Fraction
 
-from theorytest import All, Assumption, Inequality, Instance, Monotone, Source, Statement, Witness, control, proof
+from theorytest import (
+    All,
+    Assumption,
+    Definition,
+    Inequality,
+    Instance,
+    Monotone,
+    Outcome,
+    Source,
+    Statement,
+    Witness,
+    control,
+    proof,
+    sampled,
+)
+from theorytest.kernel.ball import ball, evaluate, precision
 from theorytest.kernel.scalar import Exp, Ln, Variable, absolute, derivative, scalar
 
 from .definitions import Given
@@ -109,6 +124,52 @@ p = Variable("p")
 def schatten_sum(first=sigma_1, second=sigma_2):
     """sigma_1^p + sigma_2^p, written with exp and ln: p is any number; w stands for |w11|."""
     return Exp(p * Ln(first)) + Exp(p * Ln(second))
+
+
+schatten_norms = Statement(
+    id="RC20-fn5",
+    label="RC20-fn5",
+    kind="definition",
+    title="Schatten norms and quasi-norms: (sigma_1^p + sigma_2^p)^(1/p)",
+    source=Source("RC20", "footnote 5"),
+    claim=Definition(schatten_sum()),
+    scope="all p in (0, infinity), over the solutions of the completion problem",
+    expected="DEFINED",
+    deviations=(
+        "the p-th power, at the solutions with |w11| = w, where the singular values are those of RC20-Prop2s; for "
+        "p = infinity the norm is the largest singular value; that 2^(1/p - 1) is enough as constant for p < 1 is "
+        "cited",
+    ),
+)
+
+
+@sampled(schatten_norms)
+def the_frobenius_norm_at_two(run):
+    """p = 2 gives w^2 + 2, the squared Frobenius norm; p = 1 gives sqrt(w^2 + 4), whose square is that plus 2 |det|."""
+    seen = 0
+    for k in range(25):
+        x = Fraction(k * k, 7)
+        with precision(200):
+            two, one = (ball(evaluate(schatten_sum(), {"w": x, "p": Fraction(q)})) for q in (2, 1))
+            assert abs(two - ball(x * x + 2)) < 1e-50 and abs(one * one - ball(x * x + 4)) < 1e-50
+        seen += 2
+    return Outcome(seen, "0", True, "p = 1 and p = 2 in balls of 200 bits")
+
+
+diagonal = Variable("s")
+
+
+@control(schatten_norms, breaks="quasi-norm for p < 1")
+def norm_for_small_p():
+    """p = 1/2 with c = 1: ||E11 + s E22|| <= ||E11|| + ||s E22|| fails, (1 + sqrt(s))^2 > 1 + s."""
+    return bounded((1 + diagonal**HALF) ** 2, 1 + diagonal), Witness(Instance(variables=(("s", Fraction(4)),)))
+
+
+@control(schatten_norms, breaks="c = 2^(1/p - 1)")
+def smaller_constant():
+    """p = 1/2 with c = 199/100 in place of 2, at E11 + E22."""
+    claim = bounded((1 + diagonal**HALF) ** 2, Fraction(199, 100) * (1 + diagonal))
+    return claim, Witness(Instance(variables=(("s", Fraction(1)),)))
 
 
 schatten = Statement(

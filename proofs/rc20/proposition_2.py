@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from theorytest import (
     All,
+    Definition,
     Identity,
     InfimalRank,
     Instance,
@@ -24,6 +25,7 @@ from theorytest import (
     control,
     integrated,
     proof,
+    sampled,
 )
 from theorytest.kernel.ball import ball, evaluate, precision
 from theorytest.kernel.scalar import Exp, Ln, Number, Power, Scalar, derivative, scalar, sqrt, substitute
@@ -88,6 +90,47 @@ proposition = Statement(
         "monotony and limits are stated for w = |w11| >= 0",
     ),
 )
+
+
+infimal_rank = Statement(
+    id="RC20-Def2",
+    label="RC20-Def2",
+    kind="definition",
+    title="Infimal rank of a set, and distance from it in the Frobenius norm",
+    source=Source("RC20", "Definition 2"),
+    claim=Definition("InfimalRank"),
+    scope="families of 2x2 matrices with one real parameter",
+    expected="DEFINED",
+    deviations=("that the distance from rank at most r is the root of the sum of sigma_s^2 over s > r is cited",),
+)
+
+
+@sampled(infimal_rank)
+def distances_from_rank_one(run):
+    """At solutions, the best matrix of rank 1 of the form u v^T with v the leading right singular vector is at distance
+    sigma_2, and no matrix of rank 1 on a grid is closer."""
+    seen = 0
+    for k in range(1, 13):
+        m = Fraction(k + 1)
+        x = m - 1 / m  # sigma_1 = m, sigma_2 = 1 / m
+        grid = [Fraction(j, 4) for j in range(-8, 9)]
+        for p in grid:
+            for q in grid:
+                # Projection of the columns of W onto the direction (p, q): the closest matrix with that column space.
+                if p or q:
+                    left = (q * x - p) ** 2 + q**2
+                    assert left / (p * p + q * q) >= 1 / m**2
+        p, q = m, Fraction(1)  # W W^T (m, 1) = m^2 (m, 1)
+        assert ((q * x - p) ** 2 + q**2) / (p * p + q * q) == 1 / m**2
+        seen += 1
+    return Outcome(seen, "0", True, "exact, 288 directions at each")
+
+
+@control(infimal_rank, breaks="Frobenius distance")
+def spectral_distance_from_zero():
+    """To the zero matrix the spectral distance sigma_1 differs from the Frobenius distance sqrt(w^2 + 2)."""
+    at_one = Witness(Instance(variables=(("w", Fraction(1)),)))
+    return Identity(sigma_1, sqrt(w**2 + 2)), at_one
 
 
 class EffectiveRank(Solutions):

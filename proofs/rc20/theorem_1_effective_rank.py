@@ -8,7 +8,20 @@ W > 0: an inequality between polynomials whose gap is a sum of squares. The pape
 
 from fractions import Fraction
 
-from theorytest import Inequality, Instance, Source, Statement, Witness, control, proof
+from theorytest import (
+    Definition,
+    Identity,
+    Inequality,
+    Instance,
+    Outcome,
+    Source,
+    Statement,
+    Witness,
+    control,
+    proof,
+    sampled,
+)
+from theorytest.kernel.ball import ball, evaluate, precision
 from theorytest.kernel.scalar import Exp, Ln, Power, scalar, sqrt
 
 from .definitions import POSITIVE, SIGMA, at, loss, radius, sigma_1, sigma_2, w11, w12, w21, w22
@@ -27,6 +40,51 @@ deviations = (
     "stated for every matrix with det W > 0; along the flow of RC20-Thm1 the determinant stays positive (RC20-DetInv)",
     "the infimum of the effective rank over the zero-loss set is 1 (RC20-Prop2)",
 )
+
+definition = Statement(
+    id="RC20-Def1",
+    label="RC20-Def1",
+    kind="definition",
+    title="Effective rank: exp of the entropy of the shares of the singular values",
+    source=Source("RC20", "Definition 1"),
+    claim=Definition(erank),
+    scope="2x2 matrices with positive singular values",
+    expected="DEFINED",
+    deviations=("0 ln 0 = 0 is the limit (RC20-Prop2), so that the effective rank of a matrix of rank 1 is 1",),
+)
+
+
+@sampled(definition)
+def between_one_and_the_rank(run):
+    """1 < erank <= 2, symmetric, scale-free, and equal to 2 only where both singular values are; against H in bits."""
+    seen = 0
+    for one in range(1, 13):
+        for two in range(1, 13):
+            with precision(200):
+                here, scaled, swapped = (
+                    ball(evaluate(erank, {"sigma_1": Fraction(a), "sigma_2": Fraction(b)}))
+                    for a, b in ((one, two), (3 * one, 3 * two), (two, one))
+                )
+                total = one + two
+                bits = sum(-ball(Fraction(x, total)).log() / ball(Fraction(2)).log() * x / total for x in (one, two))
+                again = ball(Fraction(2)) ** bits
+                assert abs(here - scaled) < 1e-50 and abs(here - swapped) < 1e-50 and abs(here - again) < 1e-50
+                assert here > 1 and (abs(here - 2) < 1e-50 if one == two else here < 2)
+            seen += 1
+    return Outcome(seen, "0", True, "balls of 200 bits")
+
+
+@control(definition, breaks="exp of H in nats")
+def entropy_in_bits():
+    """H in bits under exp: at equal shares exp(1), not 2."""
+    return Identity(Exp(H / Ln(scalar(2))), scalar(2)), Witness(at(1, 0, 0, 1, one=1, two=1))
+
+
+@control(definition, breaks="shares of the singular values")
+def shares_of_the_squares():
+    """Shares of the squared singular values give another number."""
+    return Identity(Exp(entropy((sigma_1**2, sigma_2**2))), erank), Witness(at(2, 0, 0, 1, one=2, two=1))
+
 
 effective_rank = Statement(
     id="RC20-Eq9",

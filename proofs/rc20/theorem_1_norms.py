@@ -7,8 +7,22 @@ is not negative, so that |w11| >= 1/q - q. The quasi-triangle inequality turns t
 
 from dataclasses import replace
 from fractions import Fraction
+from random import Random
 
-from theorytest import All, Assumption, Inequality, Source, Statement, Witness, control, proof
+from theorytest import (
+    All,
+    Assumption,
+    Definition,
+    Inequality,
+    Outcome,
+    Source,
+    Statement,
+    Witness,
+    control,
+    proof,
+    sampled,
+)
+from theorytest.kernel.analysis import holds
 from theorytest.kernel.scalar import Number, Variable, absolute, scalar, sqrt
 
 from .definitions import POSITIVE, Given, at, loss, radius, w11, w12, w21, w22
@@ -83,6 +97,51 @@ def tilted(K, eta, a, b, c, d):
         m=value(0, b, c, d),
         k=value(0, 0, c, d),
     )
+
+
+# -- quasi-norms -----------------------------------------------------------------------------------------------------
+
+quasi_norm = Statement(
+    id="RC20-fn2",
+    label="RC20-fn2",
+    kind="definition",
+    title="Quasi-norms: homogeneous, definite, with a constant c >= 1 in the triangle inequality",
+    source=Source("RC20", "footnote 2"),
+    claim=Definition(NORM.formula),
+    scope="quasi-norms of 2x2 matrices",
+    expected="DEFINED",
+    deviations=letters,
+)
+
+
+@sampled(quasi_norm)
+def three_norms_and_a_quasi_norm(run):
+    """The largest entry, tilted norms, and the l_(1/2) quasi-norm of the entries (c = 2) meet the axioms at random
+    matrices; with c = 1 the last one does not."""
+    random, seen, bad, sharp = Random(run.seed), 0, 0, 0
+    for _ in range(60):
+        a, b, c, d = (Fraction(random.randint(-9, 9)) ** 2 * random.choice((-1, 1)) for _ in range(4))
+        roots = [sum(abs(x) ** HALF for x in part) ** 2 for part in ((a, b, c, d), (b, c, d), (c, d))]
+        n, m, k = (Fraction(round(x)) for x in roots)  # squares of integers: exact
+        cases = [
+            (by_entries(a, b, c, d), True),
+            (tilted(2, Fraction(1, 3), a, b, c, d), True),
+            (measured((a, b, c, d), c=2, n=n, m=m, k=k), True),
+        ]
+        for case, expected in cases:
+            seen += 1
+            bad += holds(NORM.formula, dict(case.variables), 64) is not expected
+        sharp += holds(NORM.formula, dict(measured((a, b, c, d), n=n, m=m, k=k).variables), 64) is False
+    return Outcome(seen, str(bad), not bad and sharp > 0, f"c = 1 fails for the quasi-norm at {sharp} of 60 matrices")
+
+
+value = Variable("v")
+
+
+@control(quasi_norm, breaks="c >= 1")
+def constant_below_one():
+    """c = 1/2: ||2 V|| <= c (||V|| + ||V||) fails at every V that is not 0."""
+    return bounded(2 * value, HALF * (value + value)), Witness(at(1, 0, 0, 0, v=1))
 
 
 class Growth(Given):
