@@ -421,6 +421,13 @@ def test_an_ansatz_that_is_too_large_still_leaves_the_count(monkeypatch: pytest.
         law_space(asked.map, (), 2)
 
 
+def test_a_normalised_column_has_two_entries():
+    """v / |v| of one entry is a sign: on one side of 0 there may be other laws than on the other."""
+    with pytest.raises(InputError, match=r"widths \[2, 1, 2\], needed 2 or more before the last"):
+        conservation_laws("weight-norm:2,1,2")
+    assert counted("weight-norm:2,1") == (1, 1, "exact")
+
+
 def test_too_many_parameters_are_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("theorytest.laws.count.LARGEST", 10)
     with pytest.raises(InputError, match="at most 10"):
@@ -529,6 +536,10 @@ def test_the_command_line_prints_a_table_and_writes_json(tmp_path: Path, capsys:
         "seconds",
     } <= set(data)
     assert (data["parameters"], data["independent_laws"], data["gap"], data["certificate"]) == (14, 4, 0, "exact")
+
+    _, out, _ = call("laws", "symmetric:n=1,rank=1")
+    assert "1 parameter in 1 block\n" in out and "0 independent conservation laws" in out
+    assert "1 independent conservation law  " in call("laws", "linear:1,1,1")[1]
 
     model = tmp_path / "model.py"
     model.write_text(

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations_with_replacement
 from itertools import product as cartesian
-from math import prod
+from math import comb, prod
 
 from flint import fmpz, nmod_mat
 
@@ -31,7 +31,9 @@ from theorytest.kernel.encoding import noun, validate
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array, Concrete
 
-LARGEST_EXPANSION = 3_000_000
+# What a certificate may ask for: terms that are written out, products of two arrays, and the length of a bracket (each
+# letter more costs a factor of 3). More is refused at once, whatever a record says.
+LARGEST_EXPANSION, LARGEST_PRODUCT, LONGEST_BRACKET = 3_000_000, 30_000_000, 12
 _MASK = (1 << 64) - 1
 
 Index = tuple[int, ...]
@@ -77,7 +79,9 @@ class ParameterMap:
     """A map from named blocks of parameters to end tensors.
 
     blocks: name and shape; legs: name and size; constants: arrays that are not learned; norms: inverse norms of slices
-    (weight normalisation), letters that may stand as factors. Raises `KernelError` where shapes and legs do not fit.
+    (weight normalisation), letters that may stand as factors. Raises `KernelError` where shapes and legs do not fit, or
+    a slice has one entry: no path leads from x > 0 to x < 0 where 1/|x| is defined, so that near almost every point
+    on one side there may be other laws than on the other.
     """
 
     blocks: tuple[tuple[str, tuple[int, ...]], ...]
@@ -94,6 +98,8 @@ class ParameterMap:
         if any(size < 1 for shape in shapes.values() for size in shape) or any(size < 1 for size in sizes.values()):
             raise KernelError("all sizes are positive")
         for component in self.components:
+            if not component.terms:
+                raise KernelError("an end tensor has terms")
             for term in component.terms:
                 held: set[str | int] = set()
                 for name, subscripts in term.factors:
@@ -113,8 +119,11 @@ class ParameterMap:
         shapes = dict(self.blocks) | {name: array.shape for name, array in self.constants}
         for norm in self.norms:
             shape = dict(self.blocks).get(norm.block)
-            if shape is None or not all(0 <= axis < len(shape) for axis in norm.batch):
+            axes = range(len(shape or ()))
+            if shape is None or not set(norm.batch) <= set(axes) or len(set(norm.batch)) != len(norm.batch):
                 raise KernelError(f"{norm.name} is the inverse norm of no block")
+            if prod(shape[axis] for axis in axes if axis not in norm.batch) < 2:
+                raise KernelError(f"{norm.name} is the inverse norm of single entries: that is a sign over the entry")
             shapes[norm.name] = tuple(shape[axis] for axis in norm.batch)
         return shapes
 
@@ -218,24 +227,29 @@ def conserves(map: ParameterMap, law: GramLaw) -> None:
     factors with the same beta and mu cancel if their coefficients add up to 0, and the legs mu are all different, are
     not in beta, and join just these two.
     """
-    shapes, held = dict(map.blocks), [(part.block, part.batch, part.matrix) for part in law.parts]
-    if not law.parts or len(set(held)) != len(held):
-        raise KernelError("a law has parts, each of them once")
-    kinds: set[tuple[Index, Index]] = set()
-    for part in law.parts:
-        axes = part.batch + part.matrix
-        shape = shapes.get(part.block, ())
-        if len(set(axes)) != len(axes) or not all(0 <= axis < len(shape) for axis in axes):
-            raise KernelError(f"{part.block} of shape {shape} has no axes {axes}")
-        kinds.add((tuple(shape[axis] for axis in part.batch), tuple(shape[axis] for axis in part.matrix)))
-    if len(kinds) != 1:
-        raise KernelError("all parts of a law have batch and matrix axes of the same sizes")
+    _require_axes(map, law)
     for component in map.components:
         for term in component.terms:
             if law.parts[0].matrix:
                 _matrices_cancel(map, law, component, term)
             else:
                 _slices_cancel(map, law, term)
+
+
+def _require_axes(map: ParameterMap, law: GramLaw) -> None:
+    """Raise unless the parts of a law name blocks and axes of the map, of the same sizes."""
+    shapes, held = dict(map.blocks), [(part.block, part.batch, part.matrix) for part in law.parts]
+    if not law.parts or len(set(held)) != len(held):
+        raise KernelError("a law has parts, each of them once")
+    kinds: set[tuple[Index, Index]] = set()
+    for part in law.parts:
+        axes = part.batch + part.matrix
+        shape = shapes.get(part.block)
+        if shape is None or len(set(axes)) != len(axes) or not all(0 <= axis < len(shape) for axis in axes):
+            raise KernelError(f"{part.block} of shape {shape} has no axes {axes}")
+        kinds.add((tuple(shape[axis] for axis in part.batch), tuple(shape[axis] for axis in part.matrix)))
+    if len(kinds) != 1:
+        raise KernelError("all parts of a law have batch and matrix axes of the same sizes")
 
 
 def _slices_cancel(map: ParameterMap, law: GramLaw, term: Contraction) -> None:
@@ -325,6 +339,7 @@ def _terms(map: ParameterMap) -> Iterator[tuple[int, Index, Fraction, Index]]:
 def require_law(map: ParameterMap, law: Law) -> None:
     """Raise `KernelError` unless the law is proved to be conserved."""
     if isinstance(law, GramLaw):
+        _require_axes(map, law)
         try:
             return conserves(map, law)
         except KernelError:
@@ -367,6 +382,8 @@ class Evaluator:
     def __init__(self, map: ParameterMap, prime: int) -> None:
         if not 2 < prime < 1 << 62 or not fmpz(prime).is_prime():
             raise KernelError(f"an odd prime below 2^62 was needed, given {prime}")
+        if map.parameters > LARGEST_EXPANSION:
+            raise KernelError(f"{map.parameters} parameters are too many to be counted here")
         self.map, self.prime, self.count = map, prime, map.parameters
         self.lengths: list[int] = []  # of every array
         self.fixed: dict[int, Values] = {}  # arrays that depend on neither point nor direction
@@ -446,6 +463,8 @@ class Evaluator:
             _, i, j, kept = min(options)
             (left, one), (right, other) = pieces[i], pieces[j]
             union = tuple(dict.fromkeys(one + other))
+            if prod(sizes[leg] for leg in union) > LARGEST_PRODUCT:
+                raise KernelError(f"a product over the legs {union} has too many terms")
             triples = list(zip(*(_places(legs, union, sizes) for legs in (one, other, kept)), strict=True))
             pieces = [piece for k, piece in enumerate(pieces) if k not in (i, j)]
             pieces.append((self._step(left, right, prod(sizes[leg] for leg in kept), triples), kept))
@@ -551,7 +570,7 @@ class Evaluator:
                 slices.setdefault(tuple(index[axis] for axis in norm.batch), []).append(offsets[norm.block] + place)
             for *others, last in slices.values():
                 total, t = sum(point[place] ** 2 for place in others), point[last] or 1
-                point[last] = (total * pow(t, -1, p) - t) * half % p if others else t
+                point[last] = (total * pow(t, -1, p) - t) * half % p
         return point
 
     def word(self, seeds: Sequence[int], point: Jet) -> Jet:
@@ -701,11 +720,11 @@ def check_count(claim: LawCount, certificate: LawCountCertificate) -> None:
     map, point = claim.map, certificate.point
     if len(point) != map.parameters:
         raise KernelError(f"a point of {map.parameters} numbers was needed, given {len(point)}")
+    evaluator = Evaluator(map, certificate.prime)
     for law in certificate.laws:
         require_law(map, law)
-    evaluator = Evaluator(map, certificate.prime)
-    if not all(certificate.words):
-        raise KernelError("an empty bracket is no field")
+    if not all(0 < len(word) <= LONGEST_BRACKET for word in certificate.words):
+        raise KernelError(f"a bracket has between 1 and {LONGEST_BRACKET} fields")
     slopes = [evaluator.slope(one, point) for law in certificate.laws for one in entries(map, law)]
     least, most = evaluator.rank(slopes), map.parameters - evaluator.rank(evaluator.rows(certificate.words, point))
     if certificate.closed:
@@ -759,6 +778,8 @@ class Ansatz:
         for flip in flips:
             _require_flip(map, flip)
         _require_free(map, free)
+        if degree > 64 or comb(map.parameters + max(degree, 0), map.parameters) > LARGEST_EXPANSION:
+            raise KernelError(f"there are too many monomials up to degree {degree}")
         self.map, self.degree = map, degree
         slots: dict[tuple[str, int, int], int] = {}
         for k, flip in enumerate(flips):
@@ -863,13 +884,17 @@ def check_space(claim: LawSpace, certificate: LawSpaceCertificate) -> None:
     """
     validate((claim, certificate))
     map = claim.map
-    for law in certificate.laws:
-        require_law(map, law)
     evaluator = Evaluator(map, certificate.prime)
     p = certificate.prime
     ansatz = Ansatz(map, claim.degree, certificate.flips, certificate.free)
+    for law in certificate.laws:
+        require_law(map, law)
     samples = [sample(evaluator, seed) for seed in certificate.samples]
+    if not samples:
+        raise KernelError("points were needed, at which laws satisfy equations")
     most = 0
+    if max((len(monomials) for monomials in ansatz.classes.values()), default=0) ** 2 > LARGEST_PRODUCT:
+        raise KernelError("too many monomials have the same signs")
     for monomials in ansatz.classes.values():
         rows = equations(monomials, samples, p)
         # Most classes are single monomials: an equation that is not 0 settles them.

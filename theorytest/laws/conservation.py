@@ -127,7 +127,7 @@ class ConservationLaws:
         return pairs
 
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self.parameters} parameters, {self.headline}"]
+        lines = [f"{self.name}: {many(self.parameters, 'parameter')}, {self.headline}"]
         lines += [f"  {law.text}   [{law.rank}, {law.scope}]" for law in self.laws]
         return "\n".join([*lines, *(f"  {text}" for text in self.notes)])
 
@@ -135,7 +135,7 @@ class ConservationLaws:
     def headline(self) -> str:
         """The two counts, in words."""
         sure = "exactly" if self.certificate == "exact" else "at most"
-        return f"{sure} {_many(self.independent_laws, 'independent law')}"
+        return f"{sure} {many(self.independent_laws, 'independent law')}"
 
     @property
     def notes(self) -> list[str]:
@@ -165,7 +165,7 @@ class ConservationLaws:
         return lines
 
     def _repr_latex_(self) -> str:
-        rows = [rf"\text{{{self.name}: }} {self.parameters}\text{{ parameters, {self.headline}}} \\"]
+        rows = [rf"\text{{{self.name}: }} \text{{{many(self.parameters, 'parameter')}, {self.headline}}} \\"]
         rows += [rf"{law.latex} && \text{{({law.rank}, {law.scope})}} \\" for law in self.laws]
         if self.gap:
             rows.append(rf"\text{{gap {self.gap}}}")
@@ -386,7 +386,8 @@ def map_ranges(shape: tuple[int, ...]) -> list[range]:
     return [range(size) for size in shape]
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """A count of things, in words: "1 block", "2 blocks"."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 

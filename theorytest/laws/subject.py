@@ -122,8 +122,13 @@ def relu(dims: Sequence[int], *, bias: bool = False) -> Subject:
 
 
 def weight_normalization(dims: Sequence[int]) -> Subject:
-    """A linear network whose layers are weight-normalised: column j of layer l is g[l][j] V[l][:,j] / ||V[l][:,j]||."""
+    """A linear network whose layers are weight-normalised: column j of layer l is g[l][j] V[l][:,j] / ||V[l][:,j]||.
+
+    A column of one entry would be normalised to its sign: all widths but the last are at least 2.
+    """
     dims = _widths(dims)
+    if 1 in dims[:-1]:
+        raise InputError(f"given the widths {list(dims)}, needed 2 or more before the last: v / |v| is only a sign")
     legs = [f"n{k}" for k in range(len(dims))]
     blocks: list[tuple[str, tuple[int, ...]]] = []
     factors: list[tuple[str, tuple[str, ...]]] = []

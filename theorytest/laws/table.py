@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theorytest.laws.conservation import ConservationLaws
+from theorytest.laws.conservation import ConservationLaws, many
 
 Line = tuple[tuple[str, str], ...]  # pieces of text with the name of a style
 
@@ -14,9 +14,12 @@ STYLES = {"exact": "good", "one-sided": "open"}
 def laws_table(found: ConservationLaws, *, width: int) -> list[Line]:
     """The counts, one row for every law, and what is left open."""
     lines: list[Line] = [
-        ((found.name, "bold"), (f"   {found.parameters} parameters in {len(found.shapes)} blocks", "")),
         (
-            (f"{found.independent_laws} independent conservation laws", "bold"),
+            (found.name, "bold"),
+            (f"   {many(found.parameters, 'parameter')} in {many(len(found.shapes), 'block')}", ""),
+        ),
+        (
+            (many(found.independent_laws, "independent conservation law"), "bold"),
             (f"   {found.certificate}", STYLES[found.certificate]),
         ),
     ]
