@@ -171,7 +171,7 @@ def _unused(statements: Any, library: Mapping[str, Statement]) -> list[str]:
     """What is said to be DEFINED and is no definition, or one that no proved statement of the record uses."""
     problems: list[str] = []
     for entry in statements:
-        if entry["status"] == DEFINED:
+        if entry.get("status") == DEFINED:
             try:
                 claim = decode(entry["statement"]).claim
                 if not any(uses(statement, claim) for statement in library.values()):
