@@ -362,10 +362,10 @@ def squared_singular_values(rows: int, columns: int, entries: Sequence[Value]) -
     G = arb_mat(rows, rows, [ball(x) for row in gram for x in row])
     Q = _rotations(rows, [[ball(x).mid() for x in row] for row in gram])
     turned, near = Q.transpose() * G * Q, Q.transpose() * Q
-    off = _root_of_squares([turned[i, j] for i, j in permutations(range(rows), 2)]).abs_upper()
-    skew = _root_of_squares([near[i, j] - int(i == j) for i, j in product(range(rows), repeat=2)]).abs_upper()
+    off = _norm_above([turned[i, j] for i, j in permutations(range(rows), 2)])
+    skew = _norm_above([near[i, j] - int(i == j) for i, j in product(range(rows), repeat=2)])
     if not skew < 1:
-        raise UndefinedError("the singular values cannot be enclosed at this precision", surely=False)
+        raise UndefinedError("the quantity cannot be enclosed at this precision", surely=False)
     # The k-th largest of some numbers lies between the k-th largest lower bound and the k-th largest upper bound.
     lower = sorted((_lower(turned[i, i]) for i in range(rows)), key=_key, reverse=True)
     upper = sorted((_upper(turned[i, i]) for i in range(rows)), key=_key, reverse=True)
@@ -391,16 +391,15 @@ def _upper(x: arb) -> arb:
 
 
 def _end(x: arb, side: int) -> arb:
-    if not x.is_finite():
-        raise UndefinedError("the singular values cannot be enclosed at this precision", surely=False)
     bound = x.upper() if side > 0 else x.lower()
-    if bound.rad() != 0:
-        raise UndefinedError("the end of a ball is no number", surely=False)  # pragma: no cover (FLINT gives one)
+    if not x.is_finite() or bound.rad() != 0:
+        raise UndefinedError("the quantity cannot be enclosed at this precision", surely=False)
     return bound
 
 
-def _root_of_squares(values: Sequence[arb]) -> arb:
-    return sum((_square_of(x) for x in values), arb(0)).sqrt()
+def _norm_above(values: Sequence[arb]) -> arb:
+    """An upper bound of the Euclidean norm. (The root of a ball that touches 0 would be nan.)"""
+    return sum((_square_of(x) for x in values), arb(0)).abs_upper().sqrt().abs_upper()
 
 
 def _rotations(n: int, A: list[list[arb]]) -> arb_mat:
