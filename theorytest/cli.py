@@ -96,10 +96,7 @@ def verify(
     """Check every statement and control of proof files or folders (default: proofs)."""
     from theorytest.verification import verify as run
 
-    if workers is None:
-        workers = max(
-            1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-        )
+    workers = cores() if workers is None else workers
     with progress() as step:
         result = run(
             list(paths), profile=profile, seed=seed, device=device, workers=workers, progress=step, folder=FOLDER
@@ -113,8 +110,15 @@ def verify(
     return result.exit_code
 
 
+def cores() -> int:
+    """Cores that this process may use, at most 4."""
+    return max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+
+
 @contextmanager
-def progress() -> Iterator[Callable[[int, int, str], None] | None]:
+def progress(
+    verb: str = "checking", first: str = "loading proof files"
+) -> Iterator[Callable[[int, int, str], None] | None]:
     """A progress bar on a terminal; nothing in a log."""
     if not (sys.stderr.isatty() and sys.stdout.isatty()):
         yield None
@@ -124,19 +128,56 @@ def progress() -> Iterator[Callable[[int, int, str], None] | None]:
     from rich.table import Column
 
     columns = (
-        TextColumn("checking"),
+        TextColumn(verb),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("[dim]{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
-        task = bar.add_task("loading proof files", total=None)
+        task = bar.add_task(first, total=None)
 
         def step(done: int, total: int, label: str) -> None:
             bar.update(task, completed=done, total=total, description=label.replace("[", r"\["))
 
         yield step
+
+
+# -- conjecture -------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("given", metavar="FILE.py[:NAME]")
+@click.option("--budget", default=60.0, show_default=True, help="Seconds for each conjecture.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of all searches.")
+@json_option
+def conjecture(given: str, budget: float, seed: int, json_file: Path | None) -> int:
+    """Decide the conjectures of a file: prove, refute with the smallest witness, or say what was tried."""
+    from theorytest.authoring import Run
+    from theorytest.ledger import Ledger
+    from theorytest.loader import find
+    from theorytest.verification import require
+    from theorytest.worker import decisions
+
+    path, _, name = given.partition(".py:") if ".py:" in given else (given.removesuffix(".py"), "", "")
+    (file,) = find([f"{path}.py"])
+    require(profile="quick", seed=seed, device="cpu")
+    if not budget > 0:
+        raise InputError(f"given a budget of {budget:g} seconds, needed a positive number")
+    ledger = Ledger(FOLDER)
+    environment = record.environment(profile="quick", seed=seed, device="cpu", workers=1)
+    number = ledger.begin(environment)
+    fragments: list[record.Fragment] = []
+    with progress() as step:
+        for done, (found, total) in enumerate(decisions(str(file), name, Run("quick", seed, "cpu", budget)), 1):
+            ledger.add(number, found)
+            fragments += found
+            if step is not None:
+                step(done, total, found[-1]["label"])
+    written, made = ledger.finish(number, fragments)
+    save(json_file, made)
+    show(report.decisions(made, written, f"{path}.py", width=width()))
+    return int(bool(record.problems(made)))
 
 
 # -- recheck ---------------------------------------------------------------------------------------------------------
@@ -356,6 +397,59 @@ def laws(spec: str, degree: int, seed: int, json_file: Path | None) -> int:
     save(json_file, found.to_json())
     show(laws_table(found, width=width()))
     return 0
+
+
+# -- reproduce -------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...|list|all")
+@click.option("--profile", default="quick", show_default=True, help="quick: minutes; full: the papers' sizes.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--dtype", default="float64", show_default=True, help="float64 or float32.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of targets, observations and starts.")
+@click.option("--target", type=click.Path(path_type=Path), metavar="FILE.npz", help="Ground truth tensor of your own.")
+@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="IDX files of MNIST or Fashion-MNIST.")
+@click.option(
+    "--out", default=f"{FOLDER}/reproduction", show_default=True, type=click.Path(path_type=Path), metavar="DIR"
+)
+@click.option("--workers", "-n", type=int, help="Number of processes.  [default: one per core, at most 4; cuda: 1]")
+@json_option
+def reproduce(
+    ids: Sequence[str],
+    profile: str,
+    device: str,
+    dtype: str,
+    seed: int,
+    target: Path | None,
+    data: Path | None,
+    out: Path,
+    workers: int | None,
+    json_file: Path | None,
+) -> int:
+    """Figures and tables of the papers: data, plot, and a comparison with what was published.
+
+    An interrupted run goes on from where it was when the same command is given again.
+    """
+    from theorytest.reproduce import table
+    from theorytest.reproduce.runner import reproduce as run
+
+    if list(ids) == ["list"]:
+        known = table.listing()
+        save(json_file, known)
+        show(table.listing_lines(known))
+        return 0
+    if workers is None:
+        workers = cores() if device == "cpu" else 1
+    options = {"profile": profile, "device": device, "dtype": dtype, "seed": seed}
+    made: list[Any] = []
+    with progress("computing", "preparing") as step:
+        for entry in run(ids, **options, target=target, data=data, out=out, workers=workers, progress=step):
+            made.append(entry)
+            show(table.made_lines(entry, width=width()))
+    save(json_file, {"schema": 1, **options, "figures": [entry.to_json() for entry in made]})
+    show(table.summary(made))
+    return int(any(a.violations for entry in made for a in entry.report.agreements))
 
 
 @cli.group()
