@@ -22,11 +22,12 @@ CONJECTURE = "conjecture"  # the kind of a statement that is decided without a p
 
 @dataclass(frozen=True)
 class Proof:
-    """A function that derives a statement."""
+    """A function that derives a statement; or (kind "vacuity") a false formula from its assumptions, which no instance
+    meets then."""
 
     statement: Statement
     build: Callable[[Derive], Any]
-    contrary: bool = False
+    kind: str = "derivation"
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,16 @@ def proof(statement: Statement) -> Callable[[Callable[[Derive], Any]], Proof]:
 
     def tie(function: Callable[[Derive], Any]) -> Proof:
         return Proof(statement, function)
+
+    return tie
+
+
+def vacuous(statement: Statement) -> Callable[[Callable[[Derive], Any]], Proof]:
+    """The function derives a false formula between numbers, such as 1 <= 0, from the statement's assumptions: nothing
+    meets them, and the statement is refuted as vacuous."""
+
+    def tie(function: Callable[[Derive], Any]) -> Proof:
+        return Proof(statement, function, "vacuity")
 
     return tie
 

@@ -269,8 +269,7 @@ class Checker:
         from theorytest.kernel.statement import Certificate, Instances
 
         if isinstance(attempt, Proof):
-            kind = "contradiction" if attempt.contrary else "derivation"
-            return self._derive(statement, attempt.build, kind)
+            return self._derive(statement, attempt.build, attempt.kind)
         with _steps_named(attempt.build.__name__):
             made = tuple(attempt.build(self.run))
         return Certificate("instances", statement.digest, Instances(made), _producer(attempt.build))

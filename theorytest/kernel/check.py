@@ -24,11 +24,12 @@ from theorytest.kernel import (
     states,
     unfolding,
 )
-from theorytest.kernel.claim import All, Claim
+from theorytest.kernel.claim import All, Claim, Identity, Inequality
 from theorytest.kernel.definition import uses
 from theorytest.kernel.encoding import decode, digest, validate
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.rules import Context, conclude
+from theorytest.kernel.scalar import Number
 from theorytest.kernel.statement import (
     CERTIFIED,
     DEFINED,
@@ -87,6 +88,18 @@ def contradicts(found: Claim, claim: Claim) -> bool:
     return analysis.contradicts(found, claim)
 
 
+def absurd(claim: Claim) -> bool:
+    """Whether a claim is a formula between two rational numbers, and false."""
+    if not isinstance(claim, Identity | Inequality):
+        return False
+    lhs, rhs = claim.lhs, claim.rhs
+    if not isinstance(lhs, Number) or not isinstance(rhs, Number):
+        return False
+    if isinstance(claim, Identity):
+        return lhs.value != rhs.value
+    return lhs.value > rhs.value or (claim.relation == "<" and lhs.value == rhs.value)
+
+
 def check(statement: Statement, certificate: Certificate, library: Mapping[str, Statement]) -> Verdict:
     """The verdict on a statement, given a certificate and the statements proved before (by digest).
 
@@ -117,12 +130,16 @@ def _check(statement: Statement, certificate: Certificate, library: Mapping[str,
         if not payload.instances:
             raise KernelError("there are no instances")
         return Verdict(CERTIFIED, f"{len(payload.instances)} instances", (KERNEL,), name)
-    if certificate.kind not in ("derivation", "contradiction") or not isinstance(payload, Derivation):
+    if certificate.kind not in ("derivation", "contradiction", "vacuity") or not isinstance(payload, Derivation):
         raise KernelError(f"no certificate of kind {certificate.kind!r} with such a payload is known")
     results, used = conclude(Context(statement, library), payload)
     if not results:
         raise KernelError("the derivation is empty")
     rests = (KERNEL, *sorted(used, key=lambda rest: (rest.what, rest.ref)))
+    if certificate.kind == "vacuity":
+        if not absurd(results[-1]):
+            raise KernelError("a derivation was needed that ends in a false formula between numbers, such as 1 <= 0")
+        return Verdict(REFUTED, "vacuous: nothing meets its assumptions", rests, name)
     open_vacuity = vacuity(statement)
     if certificate.kind == "derivation":
         if results[-1] != statement.claim:
