@@ -2,8 +2,8 @@
 
 Members of a family are superscripts in parentheses (``w[n]`` is w^{(n)}), entries are subscripts, summed indices get
 the first free letters of p, q, s, t, u, ... A sum of squares over all of its last indices is a squared norm, the root
-of a square an absolute value. Brackets are \\left and \\right, which every LaTeX reader understands. Parts of a claim
-are set apart by \\quad, where a reader of a narrow page may break it (`lines`).
+of a square an absolute value. Brackets are \\left and \\right, which every LaTeX reader understands. Claims that hold
+together are set apart by \\qquad, the parts of one by \\quad; `lines` breaks there.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from theorytest.kernel import claim as claims
 from theorytest.kernel.parameterization import Array
+from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.scalar import Exp, Expression, Ln, Number, Power, Sum, Times, Variable
 from theorytest.kernel.terms import DELTA, Factor, Monomial, Term
 
@@ -51,6 +52,9 @@ def text(words: str) -> str:
     return rf"\text{{{escaped}}}"
 
 
+_GRAM_POWER = re.compile(r"\((.+?)\1ᵀ\)\^\(?([^()]+)\)?")  # the kernel's names of (X X^T)^k
+
+
 def symbol(name: str) -> str:
     """A name: Greek letters, a stem with what is in brackets as a superscript, ``d_out`` with a subscript."""
     if "(" in name and name.endswith(")") and name.partition("(")[0].isidentifier():
@@ -58,6 +62,9 @@ def symbol(name: str) -> str:
         return f"{symbol(stem)}\\left({symbol(inner)}\\right)"
     match = re.fullmatch(r"([^\[\]<>]+)(?:\[([^\]]*)\])?([<>*].*)?", name)
     if match is None:
+        gram = _GRAM_POWER.fullmatch(name)
+        if gram:
+            return rf"\left({symbol(gram[1])} {symbol(gram[1])}{{}}^{{\top}}\right)^{{{gram[2]}}}"
         return _plain(name)
     stem, members, side = match.groups()
     marks = [part for part in (members, side) if part]
@@ -186,7 +193,7 @@ def scalar(value: Any) -> str:
         case Number(exact):
             return number(exact)
         case Variable(name):
-            return symbol(name)
+            return quantity(name) or symbol(name)
         case Sum(parts):
             return _signed(scalar(part) for part in parts)
         case Times(parts):
@@ -209,6 +216,49 @@ def scalar(value: Any) -> str:
             return rf"e^{{{shown}}}" if len(shown) < 20 else rf"\exp {_paren(shown)}"
         case _:
             return text(str(value))
+
+
+_QUANTITY = re.compile(r"([a-z ]+)\(([^ |)]+(?:\([^)]*\)[^ |)]*)?)(?:\|(\S+?))?(?: at ([\d,]+))?(?: of ([\d/]+))?\)")
+
+
+def quantity(name: str) -> str:
+    """The LaTeX of a quantity of a state, by the name of its atom; "" for any other name."""
+    found = _QUANTITY.fullmatch(name)
+    if found is None:
+        return ""
+    kind, of, other, at, exponent = found.groups()
+    matrix = "W" if of == "end" else symbol(of)
+    index = at.split(",") if at else []
+    spectral = matrix if len(index) <= (kind == "singular value") else f"[{matrix}]_{{({index[-1]})}}"
+    match kind:
+        case "entry":
+            return f"({matrix})_{{{', '.join(index)}}}"
+        case "determinant":
+            return rf"\det {matrix}"
+        case "squared norm":
+            return rf"\left\|{matrix}\right\|^{{2}}"
+        case "slice":
+            place = ", ".join([":"] * (int(index[0]) - 1) + [index[1], r"\ldots"])
+            return rf"\left\|({matrix})_{{{place}}}\right\|^{{2}}"
+        case "component":
+            return f"P_{{{index[0]}}}^{{2}}"
+        case "gram gap":
+            Y = symbol(other)
+            return rf"\left\|{matrix}^{{\top}} {matrix} - {Y} {Y}^{{\top}}\right\|^{{2}}"
+        case "unbalancedness":
+            return r"\epsilon"
+        case "singular value":
+            return rf"\sigma_{{{index[0]}}}({spectral})"
+        case "schatten":
+            return rf"\left\|{spectral}\right\|_{{S_{{{exponent}}}}}"
+        case "effective rank":
+            return rf"\mathrm{{erank}}({spectral})"
+        case "distance to rank":
+            return rf"D({spectral}, \mathcal{{M}}_{{{exponent or 0}}})"
+        case "rank":
+            return rf"\mathrm{{rank}}({spectral})"
+        case _:
+            return ""
 
 
 def _absolute(value: Any) -> bool:
@@ -284,19 +334,39 @@ def claim(value: Any) -> str:
         return whole
     value, names = _abbreviated(value)
     where = r" ,\quad ".join(f"{symbol(name)} = {scalar(expression)}" for name, expression in names)
-    return rf"{_claim(value)} \quad {text('with')} \; {where}" if names else whole
+    return rf"{_claim(value)} \qquad {text('with')} \; {where}" if names else whole
 
 
-def lines(shown: str) -> list[str]:
-    """The LaTeX of a claim cut where a narrow page may break it: at every \\quad outside of braces and brackets."""
+def lines(shown: str, width: int = 72) -> list[str]:
+    """The LaTeX of a claim cut into lines: at every \\qquad (between claims), and at \\quad (inside of one) where a line
+    would have more than about ``width`` letters. Cuts are outside of braces and brackets."""
+    made: list[str] = []
+    for part in _cut(shown, r"\qquad"):
+        line = ""
+        for piece in _cut(part, r"\quad"):
+            joined = rf"{line} \quad {piece}" if line else piece
+            if line and _letters(joined) > width:
+                made.append(line)
+                joined = piece
+            line = joined
+        made.append(line)
+    return made
+
+
+def _cut(shown: str, at: str) -> list[str]:
     pieces, depth, start = list[str](), 0, 0
-    for match in re.finditer(r"\\left\b|\\right\b|\\begin\b|\\end\b|\\[{}]|[{}]|\\quad\b", shown):
+    for match in re.finditer(r"\\(?:left|right|begin|end|q?quad)(?![A-Za-z])|\\[{}]|[{}]", shown):
         token = match[0]
-        if token == r"\quad" and not depth:
+        if token == at and not depth:
             pieces.append(shown[start : match.start()].strip())
             start = match.end()
         depth += {"{": 1, "}": -1, r"\left": 1, r"\right": -1, r"\begin": 1, r"\end": -1}.get(token, 0)
     return [piece for piece in (*pieces, shown[start:].strip()) if piece]
+
+
+def _letters(shown: str) -> int:
+    """About how many letters a reader sees."""
+    return len(re.sub(r"\\(?:text|mathrm|operatorname|left|right|frac)\b|[{}_^\s]|\\(?=[A-Za-z])", "", shown))
 
 
 LONG = 160  # characters of LaTeX from which a claim is abbreviated
@@ -369,6 +439,10 @@ def _claim(value: Any) -> str:
             return rf"{side(rhs)} {_REVERSED[relation]} 0"
         case claims.Inequality(lhs, relation, rhs):
             return rf"{side(lhs)} {_RELATIONS[relation]} {side(rhs)}"
+        case Comparison(lhs, relation, rhs):
+            return f"{scalar(lhs)} {_RELATIONS.get(relation, relation)} {scalar(rhs)}"
+        case claims.AtEveryState(_, _, comparison):
+            return rf"{_claim(comparison)} \quad \text{{at every state}}"
         case claims.AtStart(inner, _):
             return rf"{_claim(inner)} \quad {text('at')} \; t = 0"
         case claims.Always(inner, _):
@@ -423,10 +497,18 @@ def _claim(value: Any) -> str:
             return _fold(value)
         case claims.ComponentNormRate():
             return _COMPONENT_NORM_RATE
-        case claims.All(parts):
-            return r" ,\quad ".join(map(_claim, parts))
+        case claims.All():
+            return r" ,\qquad ".join(dict.fromkeys(map(_claim, _conjuncts(value))))
         case _:
             return _any(value)
+
+
+def _conjuncts(value: Any) -> Iterator[Any]:
+    if isinstance(value, claims.All):
+        for part in value.claims:
+            yield from _conjuncts(part)
+    else:
+        yield value
 
 
 _COMPONENT_NORM_RATE = (
@@ -449,7 +531,7 @@ def _fold(value: claims.Fold) -> str:
     start = rf"\left( {state} \right) = \left( {', '.join(map(scalar, starts))} \right) \; {text('at the first one')}"
     update = rf"\left( {state} \right) \mapsto \left( {', '.join(map(scalar, updates))} \right)"
     made = [rf"{start} ,\quad {update} \; {text('at each further one')}"] if names else []
-    return r" ,\quad ".join([rf"{which} :", *shown, *made]).replace(": ,", ":", 1)
+    return r" ,\qquad ".join([rf"{which} :", *shown, *made]).replace(": ,", ":", 1)
 
 
 def _power(name: str, exponent: int) -> str:

@@ -389,6 +389,13 @@ def load_files(files: Sequence[Path]) -> Library:
     return library
 
 
+def named(library: Library, variable: str) -> list[Entry]:
+    """The entries of the statements that a variable of a library's files holds."""
+    found = [item for file in library.files for item in _flat(getattr(import_file(file), variable, None))]
+    labels = [getattr(item, "label", None) for item in found]
+    return [entry for label, entry in library.entries.items() if label in labels]
+
+
 def _imported(modules: dict[Path, ModuleType]) -> dict[Path, ModuleType]:
     """The proof files that these import by relative imports, directly or not, and that are not among them."""
     found: dict[Path, ModuleType] = {}

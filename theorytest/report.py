@@ -206,6 +206,7 @@ _UNICODE = {
     r"\ne": "≠",
     r"\cdot": "·",
     r"\quad": "  ",
+    r"\qquad": "  ",
     r"\ldots": "…",
     r"\top": "T",
     r"\ell": "ℓ",
@@ -237,7 +238,7 @@ def readable(latex: str) -> str:
         text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", _fraction, text)
         text = re.sub(r"([_^])\{([^{}]*)\}", _script, text)
     text = text.replace(r"\left", "").replace(r"\right", "").replace(r"\det", "det").replace(r"\ln", "ln")
-    text = text.replace(r"\lim", "lim").replace(r"\inf", "inf").replace(r"\_", "_")
+    text = text.replace(r"\lim", "lim").replace(r"\inf", "inf").replace(r"\_", "_").replace(r"\|", "‖")
     text = re.sub(r"([\[(]) | ([\])])", r"\1\2", text)
     return " ".join(text.split())
 
@@ -313,6 +314,48 @@ def explanation(entry: Mapping[str, Any], *, width: int = LOG_WIDTH) -> list[Lin
         lines += [_blank(), (("differs from the source", "bold"),)]
         for text in entry["deviations"]:
             lines += _indented(f"- {text}", width)
+    return lines
+
+
+def decisions(record: Mapping[str, Any], path: object, file: str, *, width: int = LOG_WIDTH) -> list[Line]:
+    """What was found about each conjecture of a file: verdict, numbers, what was tried, how to check it again."""
+    lines: list[Line] = []
+    for entry in record["statements"]:
+        if entry["reason"] == records.NOT_SELECTED:
+            continue
+        status = entry["status"]
+        style = _STATUS_STYLE[status] if status == entry["expected"] else "bad"
+        lines.append(((f"{status}  ", style), (entry["label"], "bold"), (f"  {entry['seconds']:.1f} s", "dim")))
+        lines += _indented(entry["title"], width) if entry["title"] != entry["label"] else []
+        lines += _indented(readable(entry["claim_latex"]), width)
+        for a in entry["assumptions"]:
+            lines += _indented(f"given {a['label']}: {readable(a['latex']) if a['latex'] else a['text']}", width, "dim")
+        lines += counterexample_lines(entry, width=width, by=2)
+        for step in entry["steps"]:
+            if step["premises"]:  # the others only introduce variables and assumptions
+                lines += _indented(f"{step['rule']}: {step['text']}", width, "dim", 4)
+        lines += _indented(entry["vacuity"], width, "open") if entry["vacuity"] else []
+        lines += _indented(entry["reason"], width, "open") if entry["reason"] else []
+        lines += [((f"    {text}", "dim"),) for text in _tried(entry)]
+        if entry["certificates"]:
+            test = hint("--as-test", quoted(entry["label"]), paths=[file])
+            lines.append((("  as a test: ", "dim"), (test, "")))
+        lines.append(_blank())
+    lines.append(((f"record: {path}", ""), (f"   check it again: theorytest recheck {path}", "dim")))
+    return lines
+
+
+def _tried(entry: Mapping[str, Any], most: int = 6) -> list[str]:
+    """What was searched, shape by shape; for a witness, the smaller shapes at which there was none."""
+    tried = [t for t in entry.get("tried", []) if t["instances"]]
+    lines: list[str] = []
+    for t in tried[:most]:
+        sizes = t.get("sizes", "")
+        place = ", ".join(f"{k} = {v}" for k, v in sizes.items()) if isinstance(sizes, dict) else sizes
+        least = "" if t.get("least_margin") is None else f", least margin {t['least_margin']:.3g} (float64)"
+        lines.append(f"tried {plural(t['instances'], 'instance')}{f' at {place}' if place else ''}{least}")
+    if len(tried) > most:
+        lines.append(f"and {len(tried) - most} more shapes")
     return lines
 
 

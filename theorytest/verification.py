@@ -256,6 +256,23 @@ class Checker:
 
         return any(uses(e.statement, definition.claim) for e in self.library.entries.values() if e.proofs)
 
+    def conjectures(self, name: str) -> list[record.Fragment]:
+        """The conjectures of the selected files, not decided yet; with a name (a label, or a variable of the file),
+        that statement, whatever its kind. Raises `InputError` where there is none."""
+        from theorytest.authoring import CONJECTURE
+
+        entries = [e for e in self.library.entries.values() if e.selected]
+        if name:
+            chosen = [e for e in entries if e.statement.label == name] or loader.named(self.library, name)
+        else:
+            chosen = [e for e in entries if e.statement.kind == CONJECTURE]
+        if not chosen:
+            known = [e.statement.label for e in entries]
+            near = record.close_matches(name, known) if name else ""
+            what = f"no statement is named {name!r}{near}" if name else "no conjecture: define one with conjecture(...)"
+            raise InputError(f"{', '.join(f.name for f in self.library.files)}: {what}")
+        return [self._unselected(e) for e in chosen]
+
     def _conjecture(self, statement: Statement) -> Decision:
         """Decide a conjecture for which no proof is offered."""
         from theorytest.decision import decide
