@@ -143,13 +143,29 @@ def _require(premises: tuple[Claim, ...], needed: tuple[Identity | Inequality, .
             raise KernelError(f"a premise must read {claim.lhs} {getattr(claim, 'relation', '=')} {claim.rhs}")
 
 
-@rule("divide-by-size")
-def divide_by_size(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
-    """n a <= n b gives a <= b, for a size n: sizes are at least 1. Data: the goal a <= b, the size."""
-    goal, size = take(data, Inequality, str)
+@rule("size-positive")
+def size_positive(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """A size, as a number, is positive: every index has at least one value. Data: the size."""
+    count(premises, 0)
+    (size,) = take(data, str)
+    return at_least_zero(constant(1, ("_n", size)).sum("_n"), "<")
+
+
+@rule("product-of-signs")
+def product_of_signs(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """a <= b and c <= d give 0 <= (b - a) (d - c)."""
+    count(premises, 2)
+    take(data)
+    (a, b), (c, d) = (terms(only(premise, Inequality)) for premise in premises)
+    return at_least_zero((b - a) * (d - c))
+
+
+@rule("cancel")
+def cancel(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """0 < u and u a <= u b give a <= b. Premises in this order; data: u, and the goal a <= b."""
+    u, goal = take(data, Term, Inequality)
     a, b = terms(goal)
-    n = constant(1, ("_n", size)).sum("_n")
-    _require(premises, (Inequality(n * a, goal.relation, n * b),))
+    _require(premises, (at_least_zero(u, "<"), Inequality(u * a, goal.relation, u * b)))
     return goal
 
 
