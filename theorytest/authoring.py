@@ -16,6 +16,7 @@ from theorytest.kernel.statement import PROVED, REFUTED, Assumption, Instance, S
 
 if TYPE_CHECKING:
     from theorytest.derive.derivation import Derive
+    from theorytest.kernel.flow import Flowpipes
 
 CONJECTURE = "conjecture"  # the kind of a statement that is decided without a proof by its author
 
@@ -51,10 +52,11 @@ class Control:
 
 @dataclass(frozen=True)
 class Certified:
-    """A function that returns the exact instances at which a statement is to be certified."""
+    """A function that returns the exact instances at which a statement is to be certified, or the flowpipes by which
+    one about flows is."""
 
     statement: Statement
-    build: Callable[[Run], tuple[Instance, ...]]
+    build: Callable[[Run], tuple[Instance, ...] | Flowpipes]
 
 
 @dataclass(frozen=True)
@@ -191,10 +193,13 @@ def control(
     return tie
 
 
-def certified(statement: Statement) -> Callable[[Callable[[Run], tuple[Instance, ...]]], Certified]:
-    """The function returns exact instances, at each of which the kernel is to verify the claim."""
+def certified(
+    statement: Statement,
+) -> Callable[[Callable[[Run], tuple[Instance, ...] | Flowpipes]], Certified]:
+    """The function returns exact instances, at each of which the kernel is to verify the claim; or flowpipes, for a
+    claim about flows (``GradientFlow.throughout``, ``GradientFlow.first_time``)."""
 
-    def tie(function: Callable[[Run], tuple[Instance, ...]]) -> Certified:
+    def tie(function: Callable[[Run], tuple[Instance, ...] | Flowpipes]) -> Certified:
         return Certified(statement, function)
 
     return tie

@@ -8,9 +8,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from theorytest.enclose.flow import DONE, Trajectory, integrate, start_of
+from theorytest.enclose.taylor import exact
 from theorytest.errors import InputError
+from theorytest.kernel import quantity
+from theorytest.kernel.claim import FirstTime, Throughout
 
 if TYPE_CHECKING:
+    from theorytest.enclose.flowpipe import Flowpipe
     from theorytest.search.flows import BatchFlow
 
 
@@ -42,6 +46,36 @@ class GradientFlow:
     ) -> Trajectory:
         """From an exact start to an exact time by Taylor series, with error estimate: see `enclose.flow.integrate`."""
         return integrate(self.model, self.loss, theta0, t, digits=digits, times=times, max_steps=max_steps)
+
+    def enclose(
+        self,
+        theta0: Mapping[str, Any],
+        t: Any,
+        *,
+        digits: int = 30,
+        max_seconds: float = 600,
+        max_steps: int = 100_000,
+    ) -> Flowpipe:
+        """From an exact start to an exact time with certified error bounds: see `enclose.flowpipe.enclose`."""
+        from theorytest.enclose.flowpipe import enclose
+
+        return enclose(self.model, self.loss, theta0, t, digits=digits, max_seconds=max_seconds, max_steps=max_steps)
+
+    def throughout(
+        self, theta0: Mapping[str, Any], comparison: quantity.Comparison, end: Any, *, start: Any = 0
+    ) -> Throughout:
+        """The claim that two quantities compare so at every time from start to end along the flow from theta0."""
+        from theorytest.enclose.flowpipe import problem_of
+
+        return Throughout(problem_of(self.model, self.loss, theta0), comparison, exact(start), exact(end))
+
+    def first_time(
+        self, theta0: Mapping[str, Any], equality: quantity.Comparison, earliest: Any, latest: Any
+    ) -> FirstTime:
+        """The claim that two quantities (``q.equal(one, other)``) are first equal at a time between these."""
+        from theorytest.enclose.flowpipe import problem_of
+
+        return FirstTime(problem_of(self.model, self.loss, theta0), equality, exact(earliest), exact(latest))
 
     def batch(
         self,

@@ -497,6 +497,12 @@ def _claim(value: Any) -> str:
             return _fold(value)
         case claims.ComponentNormRate():
             return _COMPONENT_NORM_RATE
+        case claims.Throughout(_, comparison, start, end):
+            when = rf"{number(start)} \le t \le {number(end)}" if start < end else f"t = {number(end)}"
+            return rf"{_claim(comparison)} \quad {text('along the flow,')} \; {when}"
+        case claims.FirstTime(_, comparison, earliest, latest):
+            when = rf"{number(earliest)} \le t \le {number(latest)}"
+            return rf"{_claim(comparison)} \quad {text('along the flow for the first time at')} \; {when}"
         case claims.All():
             return r" ,\qquad ".join(dict.fromkeys(map(_claim, _conjuncts(value))))
         case _:

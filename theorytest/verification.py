@@ -281,15 +281,19 @@ class Checker:
             return decide(statement, seconds=self.run.seconds, seed=self.run.seed, library=self.proved())
 
     def _offer(self, statement: Statement, attempt: Proof | Certified) -> Certificate:
-        """The certificate that a proof or a function of instances makes."""
+        """The certificate that a proof, or a function of instances or of flowpipes, makes."""
         from theorytest.authoring import Proof
+        from theorytest.kernel.flow import Flowpipes
         from theorytest.kernel.statement import Certificate, Instances
 
         if isinstance(attempt, Proof):
             return self._derive(statement, attempt.build, attempt.kind)
         with _steps_named(attempt.build.__name__):
-            made = tuple(attempt.build(self.run))
-        return Certificate("instances", statement.digest, Instances(made), _producer(attempt.build))
+            made = attempt.build(self.run)
+            if not isinstance(made, Flowpipes):
+                made = Instances(tuple(made))
+        kind = "flowpipes" if isinstance(made, Flowpipes) else "instances"
+        return Certificate(kind, statement.digest, made, _producer(attempt.build))
 
     def _derive(self, statement: Statement, build: Callable[..., Any], kind: str) -> Certificate:
         """Run a derivation; where it cites a statement that is not proved yet, prove that one and start again."""
@@ -416,7 +420,10 @@ class Checker:
     def _search(self, statement: Statement) -> tuple[tuple[Certificate, Verdict] | None, str]:
         """A witness found by search and accepted by the kernel; else None and what was tried."""
         from theorytest.kernel.statement import Certificate
+        from theorytest.kernel.trajectory import about_flows
 
+        if about_flows(statement.claim):
+            return self._enclose(statement)
         with _steps_named("the search for a witness"):
             from theorytest.search.witness import ATTEMPTS, find_witness, proposals
 
@@ -431,6 +438,20 @@ class Checker:
         if verdict.status != "REFUTED":
             return None, f"a search found a witness that the kernel does not accept: {verdict.reason}"
         return (certificate, verdict), ""
+
+    def _enclose(self, statement: Statement) -> tuple[tuple[Certificate, Verdict] | None, str]:
+        """A claim about flows of instances, decided by enclosing them: refuted, or None and what was found."""
+        from theorytest.kernel.statement import Certificate
+
+        with _steps_named("the enclosure of the flow"):
+            from theorytest.enclose import flowpipe
+
+            payload = flowpipe.certificate(statement.claim)
+        certificate = Certificate("flowpipes", statement.digest, payload, flowpipe.__name__)
+        verdict = self._decide(statement, certificate)
+        if verdict.status == "REFUTED":
+            return (certificate, verdict), ""
+        return None, verdict.reason or f"{_SURVIVED}: it holds along the flow ({verdict.scope})"
 
     # -- evidence --------------------------------------------------------------------------------------------------
 

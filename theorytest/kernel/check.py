@@ -28,6 +28,7 @@ from theorytest.kernel.claim import All, Claim, Identity, Inequality
 from theorytest.kernel.definition import uses
 from theorytest.kernel.encoding import decode, digest, validate
 from theorytest.kernel.errors import KernelError
+from theorytest.kernel.flow import Flowpipes
 from theorytest.kernel.rules import Context, conclude
 from theorytest.kernel.scalar import Number
 from theorytest.kernel.statement import (
@@ -41,12 +42,14 @@ from theorytest.kernel.statement import (
     Certificate,
     Counterexample,
     Derivation,
+    Instance,
     Instances,
     Rest,
     Statement,
     Verdict,
     Witness,
 )
+from theorytest.kernel.trajectory import decide
 from theorytest.kernel.witness import certifies, refutes, require_assumptions
 
 KERNEL = Rest("kernel", "theorytest.kernel")
@@ -130,6 +133,14 @@ def _check(statement: Statement, certificate: Certificate, library: Mapping[str,
         if not payload.instances:
             raise KernelError("there are no instances")
         return Verdict(CERTIFIED, f"{len(payload.instances)} instances", (KERNEL,), name)
+    if certificate.kind == "flowpipes" and isinstance(payload, Flowpipes):
+        holds, told = decide(statement.claim, payload)
+        if holds:
+            return Verdict(CERTIFIED, told, (KERNEL,), name)
+        if any(assumption.formula is not None for assumption in statement.assumptions):
+            raise KernelError("a flow refutes only a statement whose start is all in its claim: it has assumptions")
+        failed = Counterexample(Instance(), type(statement.claim).__name__, told)
+        return Verdict(REFUTED, "along the flow", (KERNEL,), name, failed)
     if certificate.kind not in ("derivation", "contradiction", "vacuity") or not isinstance(payload, Derivation):
         raise KernelError(f"no certificate of kind {certificate.kind!r} with such a payload is known")
     results, used = conclude(Context(statement, library), payload)

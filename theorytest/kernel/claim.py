@@ -15,6 +15,7 @@ from typing import Any
 
 from theorytest.kernel.encoding import noun
 from theorytest.kernel.errors import KernelError
+from theorytest.kernel.initial_value import InitialValueProblem
 from theorytest.kernel.parameterization import Focus, Parameterization
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.scalar import Scalar
@@ -594,6 +595,36 @@ class Definition:
 
 
 @noun
+class Throughout:
+    """Along the gradient flow from one exact start: the flow exists up to the time ``end``, and the comparison of two
+    quantities holds at every time from ``start`` to ``end``."""
+
+    problem: InitialValueProblem
+    comparison: Comparison
+    start: Fraction
+    end: Fraction
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise KernelError(f"needed times 0 <= start <= end, given {self.start} and {self.end}")
+
+
+@noun
+class FirstTime:
+    """Along the gradient flow from one exact start: the two sides of ``lhs = rhs`` are different at time 0, and the
+    first time at which they are equal exists and is at least ``earliest`` and at most ``latest``."""
+
+    problem: InitialValueProblem
+    comparison: Comparison
+    earliest: Fraction
+    latest: Fraction
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.earliest <= self.latest or self.comparison.relation != "=":
+            raise KernelError("needed two sides with the relation =, and times 0 <= earliest <= latest")
+
+
+@noun
 class All:
     """Every one of the claims holds."""
 
@@ -645,6 +676,8 @@ Claim = (
     | TuckerNorm
     | HigherOrderSVD
     | Definition
+    | Throughout
+    | FirstTime
     | All
 )
 

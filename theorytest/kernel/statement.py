@@ -8,6 +8,7 @@ from typing import Any
 from theorytest.kernel.claim import Claim
 from theorytest.kernel.encoding import digest, noun
 from theorytest.kernel.errors import KernelError
+from theorytest.kernel.flow import Flowpipes
 from theorytest.kernel.parameterization import Array
 
 PROVED, CERTIFIED, REFUTED = "PROVED", "CERTIFIED", "REFUTED"
@@ -139,7 +140,7 @@ class Certificate:
 
     kind: str
     statement: str
-    payload: Derivation | Witness | Instances
+    payload: Derivation | Witness | Instances | Flowpipes
     producer: str
 
 

@@ -1,0 +1,468 @@
+"""Certified enclosures of gradient flow: the search for steps that the kernel accepts.
+
+The kernel (`theorytest.kernel.flow`) checks a step: it makes the Taylor polynomial itself, bounds its defect, the
+logarithmic norm and the radius. What is chosen here is how long the steps are, of which order, with how many bits,
+and which bounds of the logarithmic norm are claimed (floating-point eigenvalues and a little more). Nothing here is
+trusted.
+
+A first run with few digits measures how much errors grow along the flow; the second has as many digits more.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from flint import arb, fmpq
+
+from theorytest.enclose.flow import start_of
+from theorytest.enclose.subspace import invariant_basis
+from theorytest.enclose.taylor import exact
+from theorytest.errors import InputError
+from theorytest.kernel import flow as kernel
+from theorytest.kernel.ball import ball, precision
+from theorytest.kernel.claim import Claim
+from theorytest.kernel.encoding import digest
+from theorytest.kernel.initial_value import (
+    Basis,
+    InitialValueProblem,
+    MeasuredLoss,
+    Measurement,
+    Slope,
+    field,
+    rational,
+    sum_of,
+)
+from theorytest.kernel.parameterization import Array
+from theorytest.kernel.quantity import Comparison
+from theorytest.kernel.trajectory import Trajectory, digits, problems_of
+from theorytest.quantity import Quantity, equal
+
+Bounds = tuple[Fraction, Fraction]
+
+DONE = "done"
+SINGULAR = "singular: the steps shrink to nothing, the solution seems to end here"
+BUDGET = "time spent: raise max_seconds"
+STEPS = "steps spent: raise max_steps"
+LOST = "digits lost: errors grow faster than the digits allow; raise digits"
+
+COLLAPSE = 60  # bits; a step below 2**-COLLAPSE of the longest one and of the time reached: a singularity
+SLACK = 0.1  # of the exponent by which the radius grows in a step, that the bounds of the Jacobian may lose
+APART = -10.0  # log2 of the radius, relative to the largest coordinate, beyond which nothing is known
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Tolerance of the defect of a step (log2), order and bits of its polynomial."""
+
+    tolerance: int
+    order: int
+    bits: int
+
+    @classmethod
+    def of(cls, digits: int) -> Plan:
+        """For an error of ``10**-digits`` a step; the order is the one that costs least per unit of time."""
+        tolerance = -math.ceil(digits * math.log2(10))
+        return cls(tolerance, max(10, math.ceil(1.152 * digits)), 24 - tolerance)
+
+
+@dataclass
+class Search:
+    """A run: steps and pieces that the kernel accepted, why it ended, log2 of how much an error may have grown."""
+
+    steps: list[kernel.FlowStep]
+    pieces: list[kernel.Piece]
+    reached: Fraction
+    status: str
+    growth: float
+
+
+def short(value: Fraction, bits: int = 12) -> Fraction:
+    """The positive number rounded down to a dyadic one with that many significant bits."""
+    shift = bits - (value.numerator.bit_length() - value.denominator.bit_length())
+    if shift >= 0:
+        return Fraction((value.numerator << shift) // value.denominator, 1 << shift)
+    return Fraction(value.numerator // (value.denominator << -shift) << -shift)
+
+
+def log2(value: Fraction) -> float:
+    """Base 2 logarithm of a number of any size; -inf for 0."""
+    if not value:
+        return -math.inf
+    numerator, denominator = abs(value.numerator), value.denominator
+    shift = numerator.bit_length() - denominator.bit_length()
+    scaled = Fraction(numerator, denominator) / Fraction(2) ** shift
+    return shift + math.log2(scaled)
+
+
+def power(exponent: float) -> Fraction:
+    """About 2 to a real exponent, as a short dyadic number."""
+    whole = math.floor(exponent)
+    return short(Fraction(2 ** (exponent - whole)) * Fraction(2) ** whole)
+
+
+def problem_of(model: Any, loss: Any, theta0: Any) -> InitialValueProblem:
+    """The kernel's problem: a shipped model, a loss of measurements (`HalfSum`, `Completion`, `Sensing`, ...), a start.
+
+    Raises `InputError` where the start does not fit or the loss is none of measurements.
+    """
+    start = start_of(model, theta0)
+    sizes = tuple((name, model.sizes[name]) for name in sorted(model.sizes))
+    return InitialValueProblem(model.parameterization, sizes, measured(loss), tuple(start.items()))
+
+
+def measured(loss: Any) -> MeasuredLoss:
+    """A loss as the kernel reads it: weight * sum of l(<A_i, W> - y_i), l piecewise polynomial."""
+    base, weight = getattr(loss, "base", None), getattr(loss, "weight", None)
+    if base is None or weight is None:
+        raise InputError(
+            f"given the loss {type(loss).__name__}, needed one of residuals, weight * sum of l(<A, W> - y): HalfSum, "
+            "MeanSquares, Huber, Completion or Sensing"
+        )
+    slopes = tuple(tuple(k * c for k, c in enumerate(piece))[1:] or (Fraction(0),) for piece in base.pieces)
+    if hasattr(loss, "observed"):
+        rows = tuple(Measurement(((tuple(index), Fraction(1)),), target) for index, target in loss.observed)
+    else:
+        rows = tuple(
+            Measurement(
+                tuple(
+                    (tuple(map(int, index)), A[tuple(map(int, index))]) for index in np.ndindex(*A.shape) if A[index]
+                ),
+                target,
+            )
+            for A, target in zip(loss.measurements, loss.targets, strict=True)
+        )
+    return MeasuredLoss(rows, Slope(slopes, tuple(base.breaks)), weight)
+
+
+def pieces_at(
+    problem: InitialValueProblem, point: Sequence[Fraction] | None = None, basis: Basis | None = None
+) -> tuple[int, ...]:
+    """The piece of the slope in which each residual lies at a point (by default the start); () where there is one."""
+    breaks = problem.loss.slope.breaks
+    if not breaks:
+        return ()
+    made = field(problem, None, basis)
+    values: list[Any] = [rational(x) for x in (problem.point() if point is None else point)]
+    values += [fmpq(0)] * len(problem.loss.measurements)
+    for node in made.nodes:
+        values.append(sum_of(node, values, fmpq(0)))
+    return tuple(sum(values[slot] >= rational(point) for point in breaks) for slot in made.residuals)
+
+
+class Searcher:
+    """Chooses steps for one problem, and has the kernel check them."""
+
+    def __init__(self, problem: InitialValueProblem, basis: Basis | None) -> None:
+        self.problem = problem
+        self.enclosure = kernel.Enclosure(problem, basis)
+
+    def run(self, until: Fraction, plan: Plan, *, deadline: float, max_steps: int, check: bool = True) -> Search:
+        """Steps from time 0 until a time. check=False: growth only, as if radii were 0."""
+        done = Search([], [], Fraction(0), DONE, 0.0)
+        state = self.enclosure.begin(plan.bits)
+        length = self._first_length(state, plan)
+        longest = Fraction(0)
+        count, most = 1, 0.0
+        while done.reached < until:
+            if time.monotonic() > deadline or len(done.steps) >= max_steps:
+                done.status = BUDGET if time.monotonic() > deadline else STEPS
+                break
+            remaining = kernel.up(until - done.reached, 20)
+            trial = self._step(state, min(length, remaining), plan, count, most, check)
+            if trial is None:
+                done.status = LOST
+                break
+            step, piece, count = trial
+            longest = max(longest, step.length)
+            if step.length < remaining and step.length < max(longest, done.reached) / 2**COLLAPSE:
+                done.status = SINGULAR
+                break
+            done.steps.append(step)
+            done.pieces.append(piece)
+            done.reached = piece.end
+            change = float(sum(a + b for a, b in step.norms) * step.length) / (2 * len(step.norms))
+            most = float(sum(max(0, a, b) for a, b in step.norms) * step.length) / len(step.norms)
+            done.growth = max(0.0, done.growth + change / math.log(2)) + 0.0
+            size = max((abs(value) for value in state.centre), default=1) or 1
+            if check and log2(piece.exit_radius) > math.log2(size) - state.bits + APART:
+                done.status = LOST
+                break
+            state = self.enclosure.after(piece)
+            state = replace(state, radius=Fraction(0)) if not check else state
+            length = self._next_length(step, piece, plan)
+        return done
+
+    def _first_length(self, state: kernel.State, plan: Plan) -> Fraction:
+        field = self.enclosure.field(self._pieces(state))
+        length = Fraction(1)
+        for _ in range(60):
+            series = kernel.taylor(field, state.centre, state.bits, plan.order, length)
+            ratio = _ratio(series, plan.order, plan.tolerance + state.bits)
+            length = short(length * power(max(-40.0, min(40.0, ratio))))
+            if abs(ratio) < 1 or ratio >= 40:
+                break
+        return length
+
+    def _next_length(self, step: kernel.FlowStep, piece: kernel.Piece, plan: Plan) -> Fraction:
+        ratio = _ratio(piece.series, plan.order, plan.tolerance + piece.bits)
+        return short(step.length * power(max(-2.0, min(1.0, ratio))))
+
+    def _step(
+        self, state: kernel.State, length: Fraction, plan: Plan, count: int, most: float, check: bool
+    ) -> tuple[kernel.FlowStep, kernel.Piece, int] | None:
+        """One step that the kernel accepts: shorter where the defect is too large, finer where the Jacobian's bounds
+        are too wide, in a wider tube where it is too narrow."""
+        floor = Fraction(1, 1 << -plan.tolerance)
+        tube = kernel.up(2 * (state.radius + 4 * floor) * power(min(60.0, 1.5 * most / math.log(2))), 16)
+        pieces = self._pieces(state)
+        for _ in range(40):
+            zero = ((Fraction(0), Fraction(0)),)
+            step = kernel.FlowStep(length, plan.order, plan.bits, tube, zero * count, pieces)
+            attempt = self.enclosure.attempt(state, step)
+            spread = max(float(end.spread) for ends in attempt.curvature.ends for end in ends)
+            loss = spread * float(length)
+            if not loss < SLACK and count < 64:
+                count = (
+                    min(64, 2 * count) if not loss < 1e6 else min(64, math.ceil(1.1 * count * math.sqrt(loss / SLACK)))
+                )
+                continue
+            norms = tuple((_norm(left), _norm(right)) for left, right in attempt.curvature.ends)
+            step = replace(step, norms=norms)
+            defect = self.enclosure.defect(attempt, step)
+            if defect > 4 * floor:
+                ratio = (plan.tolerance - log2(defect)) / (plan.order + 1)
+                length = short(length * power(max(-10.0, ratio - 0.01)))
+                continue
+            inside, _ = kernel.grown(step, state.radius, defect)
+            if not inside < tube:
+                if log2(inside) > 0:
+                    return None
+                tube = kernel.up(2 * inside, 16)
+                continue
+            piece = self.enclosure.accept(attempt, step, defect)
+            finer = max(1, math.ceil(count * math.sqrt(max(loss, 1e-9) / SLACK) * 0.9))
+            return step, piece, min(count, finer)
+        return None
+
+    def _pieces(self, state: kernel.State) -> tuple[int, ...]:
+        return pieces_at(self.problem, [Fraction(x, 1 << state.bits) for x in state.centre], self.enclosure.basis)
+
+
+def _norm(bounds: kernel.Bounds) -> Fraction:
+    """A bound that the kernel will confirm: the largest floating-point eigenvalue, the spread, and a little more."""
+    middle = np.array([[float(entry) for entry in row] for row in bounds.middle])
+    top = float(np.linalg.eigvalsh(middle)[-1]) + float(bounds.spread)
+    return kernel.up(Fraction(top + 1e-9 * (1 + float(np.abs(middle).max()))), 24)
+
+
+def _ratio(series: Any, order: int, limit: float) -> float:
+    """log2 of the step's best length over its length: the last coefficients, so scaled, lie below 2**limit."""
+    best = math.inf
+    for k in range(order, order - 3, -1):
+        top = max(abs(values[k]) for values in series)
+        if top:
+            best = min(best, (limit - log2(Fraction(top))) / k)
+    return best
+
+
+# -- the enclosure ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BallArray:
+    """Exact midpoints, and exact radii, of the entries of an array: each true entry is within its radius."""
+
+    middle: Array
+    radius: Array
+
+
+@dataclass(frozen=True)
+class Flowpipe:
+    """A certified enclosure of the flow of one problem on ``0 <= t <= reached``.
+
+    status: `DONE`, or why it ended before ``until``, and what to raise; steps: what the kernel checks again;
+    trajectory: the enclosed solution. Every number that is handed out is rigorous.
+    """
+
+    problem: InitialValueProblem
+    steps: kernel.FlowSteps
+    trajectory: Trajectory
+    until: Fraction
+    status: str
+
+    def __repr__(self) -> str:
+        return f"Flowpipe({self.status} at t = {float(self.reached):.6g}, {self.digits} digits)"
+
+    @property
+    def reached(self) -> Fraction:
+        """The time up to which the flow is enclosed."""
+        return min(self.trajectory.end, self.until)
+
+    @property
+    def digits(self) -> int:
+        """How many decimals of every parameter are certified at the time reached."""
+        piece = self.trajectory.piece(self.reached)
+        return digits(piece.exit_radius if self.reached == piece.end else piece.radius)
+
+    @property
+    def certificate(self) -> kernel.Flowpipes:
+        """What the kernel needs to check a claim about this flow."""
+        return kernel.Flowpipes((self.steps,))
+
+    def at(self, t: Any) -> dict[str, BallArray]:
+        """Block name, or "end" for the end tensor -> its entries at a time. Raises `InputError` beyond ``reached``."""
+        time = self._time(t)
+        with precision(self.trajectory.piece(time).bits + 32):
+            state = self.trajectory.state(time)
+        grids = {name: state.grid(name) for name in state.blocks} | {"end": state.grid("")}
+        made: dict[str, BallArray] = {}
+        for name, (shape, entries) in grids.items():
+            pairs = [kernel.ends(ball(entry)) for entry in entries]
+            middle = Array(shape, tuple((low + high) / 2 for low, high in pairs))
+            made[name] = BallArray(middle, Array(shape, tuple((high - low) / 2 for low, high in pairs)))
+        return made
+
+    def value(self, quantity: Quantity, t: Any) -> Bounds:
+        """Exact lower and upper bound of a quantity at a time."""
+        return kernel.ends(self.trajectory.gap(_alone(quantity), self._time(t)))
+
+    def range(self, quantity: Quantity, start: Any, end: Any, *, cuts: int = 4) -> Bounds:
+        """Exact lower and upper bound of a quantity over all times from ``start`` to ``end``.
+
+        cuts: every step is cut into 2**cuts parts, for tighter bounds. Raises `InputError` where the quantity may not
+        be defined.
+        """
+        first, last = self._time(start), self._time(end)
+        found: list[Bounds] = []
+        for piece, a, b in self.trajectory.cells(first, last):
+            for k in range(1 << cuts):
+                left, right = (a + (b - a) * Fraction(j, 1 << cuts) for j in (k, k + 1))
+                value = self.trajectory.range(_alone(quantity), piece, left, right)
+                if value is None or not value.is_finite():
+                    raise InputError(f"{quantity} may not be defined at all these times: raise cuts, or digits")
+                found.append(kernel.ends(value))
+        return min(low for low, _ in found), max(high for _, high in found)
+
+    def first_time(self, quantity: Quantity, level: Any, *, width: Any = Fraction(1, 10**12)) -> Bounds | None:
+        """Between which times the quantity first reaches the level; None where it is not shown to do so.
+
+        width: of the time interval, if the digits allow it.
+        """
+        claim = equal(quantity, exact(level))
+        signs = self.trajectory.signs(claim, Fraction(0), self.reached)
+        positive: bool | None = None
+        for a, b, found in signs:
+            if positive is None:
+                if found is None or found.is_zero():
+                    return None
+                positive = bool(found > 0)
+            if found is None:
+                return self._crossing(claim, positive, a, self._after(signs, positive, b), exact(width))
+            if bool(found > 0) is not positive:
+                return self._crossing(claim, positive, a, b, exact(width))
+        return None
+
+    def _after(self, signs: Iterator[Any], positive: bool, last: Fraction) -> Fraction | None:
+        """The next time that is certainly on the other side, or None where the flow certainly came back."""
+        for _, b, found in signs:
+            if found is not None:
+                return None if bool(found > 0) is positive else b
+            last = b
+        return last
+
+    def _crossing(
+        self, claim: Comparison, positive: bool, low: Fraction, high: Fraction | None, width: Fraction
+    ) -> Bounds | None:
+        if high is None:
+            return None
+        while high - low > width:
+            middle = (low + high) / 2
+            gap = self.trajectory.gap(claim, middle)
+            if gap > 0 or gap < 0:
+                low, high = (middle, high) if bool(gap > 0) is positive else (low, middle)
+            else:
+                break
+        return low, high
+
+    def _time(self, t: Any) -> Fraction:
+        time = exact(t)
+        if not 0 <= time <= self.reached:
+            raise InputError(
+                f"given t = {t}, needed 0 <= t <= {float(self.reached):.12g}, which was reached ({self.status})"
+            )
+        return time
+
+
+def _alone(quantity: Quantity) -> Comparison:
+    """A comparison whose gap is the quantity."""
+    return equal(0, quantity)
+
+
+def enclose(
+    model: Any,
+    loss: Any,
+    theta0: Any,
+    t: Any,
+    *,
+    digits: int = 30,
+    max_seconds: float = 600,
+    max_steps: int = 100_000,
+    basis: Basis | None = None,
+) -> Flowpipe:
+    """A certified enclosure of the gradient flow from an exact start to an exact time.
+
+    model: a shipped `Model`; loss: of residuals <A, W> - y, piecewise polynomial (`HalfSum`, `Huber`, `Sensing`, ...);
+    theta0: block name -> exact array; digits: decimals that are to be certified at time t; basis: orthogonal rational
+    columns that span an invariant subspace (by default the smallest one is looked for, and used if the kernel confirms
+    it). A flow that blows up, is too stiff or needs more digits ends with its status and the time reached; it neither
+    raises nor runs on. Raises `InputError` for inexact or misshapen input.
+    """
+    until = exact(t)
+    if until <= 0:
+        raise InputError(f"given t = {t}, needed a time > 0: to follow the flow backwards, negate the loss")
+    if type(digits) is not int or digits < 1:
+        raise InputError(f"given digits={digits!r}, needed a whole number from 1")
+    return enclose_problem(
+        problem_of(model, loss, theta0), until, digits=digits, max_seconds=max_seconds, max_steps=max_steps, basis=basis
+    )
+
+
+def enclose_problem(
+    problem: InitialValueProblem,
+    until: Fraction,
+    *,
+    digits: int = 30,
+    max_seconds: float = 600,
+    max_steps: int = 100_000,
+    basis: Basis | None = None,
+) -> Flowpipe:
+    """The same for a problem of the kernel."""
+    deadline = time.monotonic() + max_seconds
+    search = Searcher(problem, basis or invariant_basis(problem, pieces_at(problem)))
+    options: dict[str, Any] = {"deadline": deadline, "max_steps": max_steps}
+    rehearsal = search.run(until, Plan.of(10), check=False, **options)
+    extra = 2 + math.ceil(rehearsal.growth * math.log10(2) + math.log10(1 + len(rehearsal.steps)))
+    found = search.run(until, Plan.of(digits + extra), **options)
+    if not found.steps:
+        raise InputError(f"no step could be enclosed ({found.status}): check the start, or raise digits")
+    steps = kernel.FlowSteps(digest(problem), search.enclosure.basis, tuple(found.steps))
+    return Flowpipe(problem, steps, Trajectory(problem, found.pieces), until, found.status)
+
+
+def certificate(claim: Claim, *, digits: int = 30, max_seconds: float = 600) -> kernel.Flowpipes:
+    """What the kernel needs to decide a claim about flows of instances: `Throughout`, `FirstTime`, or `All` of such."""
+    made: list[kernel.FlowSteps] = []
+    for problem, until in problems_of(claim):
+        pipe = enclose_problem(problem, max(until, Fraction(1, 1024)), digits=digits, max_seconds=max_seconds)
+        if pipe.reached < until:
+            raise InputError(
+                f"the flow was enclosed up to t = {float(pipe.reached):.6g} of {float(until):.6g} only: {pipe.status}"
+            )
+        made.append(pipe.steps)
+    return kernel.Flowpipes(tuple(made))

@@ -1,0 +1,421 @@
+"""What an enclosed flow says about a claim: a comparison of quantities over time, the first time of a level.
+
+Quantities are those of a state (`quantity`). At one time the entries of the blocks and of the end tensor are balls
+around the values of the step's polynomial. Over an interval of times [a, b] with middle m the difference q of two
+expressions is enclosed by the mean value theorem: the flow is at p(s) + e with ||e|| <= radius, and for every s and e
+q(p(s) + e) is in q(p(m) + e) + [-1, 1] (b - a) / 2 * (the range of d/ds q(p(s) + e) over [a, b] and all such e).
+Where a quantity has no derivative that is known here (singular values), its range over the box is taken. Intervals are
+cut in halves until the claim is decided, or they are too short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+from math import prod
+from typing import Any
+
+from flint import arb, arb_poly
+
+from theorytest.kernel.ball import UndefinedError, ball, precision
+from theorytest.kernel.claim import All, Claim, FirstTime, Throughout
+from theorytest.kernel.encoding import digest
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.flow import Flowpipes, Piece, around, fixed, follow, polynomials
+from theorytest.kernel.initial_value import Field, InitialValueProblem, rational, sum_of
+from theorytest.kernel.parameterization import Concrete
+from theorytest.kernel.quantity import Atom, Comparison, State, both_sides
+from theorytest.kernel.scalar import Ln, Number, Power, Scalar, Sum, Times, Variable
+
+CUTS = 20  # how often a step may be cut in halves
+
+
+@dataclass(frozen=True)
+class Dual:
+    """A ball that contains a quantity over an interval, and one that contains its derivative."""
+
+    value: arb
+    rate: arb
+
+    def __add__(self, other: Dual) -> Dual:
+        return Dual(self.value + other.value, self.rate + other.rate)
+
+    def __mul__(self, other: Dual) -> Dual:
+        return Dual(self.value * other.value, self.value * other.rate + self.rate * other.value)
+
+    def scaled(self, factor: Fraction) -> Dual:
+        """Times a rational number."""
+        return Dual(self.value * rational(factor), self.rate * rational(factor))
+
+
+def constant(value: Fraction) -> Dual:
+    """A number, whose derivative is 0."""
+    return Dual(arb(rational(value)), arb(0))
+
+
+def dual(expression: Scalar, values: Mapping[str, Dual]) -> Dual:
+    """The ranges of an expression and of its derivative; raises `UndefinedError` where it may not be differentiable."""
+    match expression:
+        case Number(value):
+            return constant(value)
+        case Variable(name):
+            return values[name]
+        case Sum(parts):
+            total = constant(Fraction(0))
+            for part in parts:
+                total += dual(part, values)
+            return total
+        case Times(parts):
+            total = constant(Fraction(1))
+            for part in parts:
+                total *= dual(part, values)
+            return total
+        case Power(base, exponent):
+            held = dual(base, values)
+            if exponent.denominator == 1 and exponent >= 0:
+                n = int(exponent)
+                return Dual(held.value**n, n * held.value ** (n - 1) * held.rate if n else arb(0))
+            if exponent.denominator == 1 and held.value < 0:
+                made = held.value ** int(exponent)
+            elif held.value > 0:
+                made = held.value.root(exponent.denominator) ** exponent.numerator
+            else:
+                raise UndefinedError(f"{expression} may have no derivative here", surely=False)
+            return Dual(made, rational(exponent) * made / held.value * held.rate)
+        case Ln(argument):
+            held = dual(argument, values)
+            if not held.value > 0:
+                raise UndefinedError(f"{expression} may have no derivative here", surely=False)
+            return Dual(held.value.log(), held.rate / held.value)
+        case _:
+            held = dual(expression.argument, values)
+            made = held.value.exp()
+            return Dual(made, made * held.rate)
+
+
+def polynomial_of(atom: Atom, concrete: Concrete, entries: Mapping[str, Sequence[arb_poly]]) -> arb_poly:
+    """A polynomial quantity as a polynomial in time, from those of all entries ("": of the end tensor).
+
+    Raises `UndefinedError` for a quantity that is no polynomial. Its sizes are checked where its value is taken.
+    """
+    if atom.kind == "component":
+        total = arb_poly([1])
+        for name, legs in concrete.factors:
+            if atom.of in legs:
+                place = (legs.index(atom.of) + 1, *atom.index)
+                total *= polynomial_of(Atom("slice", name, place), concrete, entries)
+        return total
+    if atom.kind not in ("entry", "determinant", "squared norm", "slice"):
+        raise UndefinedError(f"{atom.name} is no polynomial", surely=False)
+    shape = concrete.blocks[atom.of] if atom.of else concrete.shape
+    held = list(entries[atom.of])
+    if atom.kind == "entry":
+        place = 0
+        for i, n in zip(atom.index, shape, strict=True):
+            place = place * n + i - 1
+        return held[place]
+    if atom.kind == "determinant":
+        return _determinant(shape[0], held)
+    if atom.kind == "slice":
+        axis, member = atom.index
+        inner = prod(shape[axis:])
+        held = [x for k, x in enumerate(held) if k // inner % shape[axis - 1] == member - 1]
+    return sum((x * x for x in held), arb_poly())
+
+
+def _determinant(n: int, entries: Sequence[arb_poly]) -> arb_poly:
+    """The determinant, expanded along its rows; minors of the last rows are computed once each."""
+    minors: dict[tuple[int, ...], arb_poly] = {(): arb_poly([1])}
+    for row in range(n - 1, -1, -1):
+        made: dict[tuple[int, ...], arb_poly] = {}
+        for columns in combinations(range(n), n - row):
+            total = arb_poly()
+            for k, column in enumerate(columns):
+                part = entries[row * n + column] * minors[columns[:k] + columns[k + 1 :]]
+                total = total - part if k % 2 else total + part
+            made[columns] = total
+        minors = made
+    return minors[tuple(range(n))]
+
+
+class Trajectory:
+    """The enclosed solution of an initial value problem: pieces that the kernel has checked, from time 0 on."""
+
+    def __init__(self, problem: InitialValueProblem, pieces: Sequence[Piece]) -> None:
+        self.problem, self.pieces = problem, tuple(pieces)
+        self.concrete = problem.concrete()
+        self._at_hand: tuple[Piece | None, dict[str, tuple[arb_poly, ...]], dict[str, arb_poly]] = (None, {}, {})
+
+    @property
+    def end(self) -> Fraction:
+        """The time up to which the flow is enclosed."""
+        return self.pieces[-1].end
+
+    def piece(self, time: Fraction) -> Piece:
+        """The step in which a time lies."""
+        if not 0 <= time <= self.end:
+            raise KernelError(f"time {time} lies outside of what is enclosed, 0 to {self.end}")
+        low, high = 0, len(self.pieces) - 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if time <= self.pieces[middle].end else (middle + 1, high)
+        return self.pieces[low]
+
+    # -- at one time ------------------------------------------------------------------------------------------------
+
+    def state(self, time: Fraction) -> State:
+        """Balls around all entries at a time, at the precision in force."""
+        piece = self.piece(time)
+        radius = piece.exit_radius if time == piece.end else piece.radius
+        place = arb(rational((time - piece.start) / piece.length))
+        inputs: list[arb] = []
+        for values, square in zip(piece.series, piece.field.squares, strict=True):
+            total = arb(0)
+            for value in reversed(values):
+                total = total * place + fixed(value, piece.bits)
+            inputs.append(total + arb(0, _wide(radius, square)))
+        blocks, end = self._entries(piece.field, _run(piece.field, inputs, arb(0)), arb(0))
+        return State(self.concrete, blocks, end)
+
+    def gap(self, comparison: Comparison, time: Fraction) -> arb:
+        """A ball around the right side minus the left at a time, to the digits of the enclosure."""
+        with precision(self.piece(time).bits + 32):
+            left, right = both_sides(comparison, self.state(time))
+            return ball(right) - ball(left)
+
+    # -- over an interval -------------------------------------------------------------------------------------------
+
+    def _path(self, piece: Piece) -> dict[str, tuple[arb_poly, ...]]:
+        """Block ("": the end tensor) -> its entries as polynomials in s over a step: their constants are balls, so that
+        they hold the flow at every s for one e each, ||e|| <= radius. Of the last step asked for, at hand."""
+        if self._at_hand[0] is not piece:
+            with precision(piece.bits + 32):
+                inputs = [
+                    polynomial + arb_poly([arb(0, _wide(piece.radius, square))])
+                    for polynomial, square in zip(
+                        polynomials(piece.series, piece.bits), piece.field.squares, strict=True
+                    )
+                ]
+                blocks, end = self._entries(piece.field, _run(piece.field, inputs, arb_poly()), arb_poly())
+            self._at_hand = (piece, blocks | {"": end}, {})
+        return self._at_hand[1]
+
+    def _along(self, piece: Piece, atom: Atom) -> arb_poly:
+        """A polynomial quantity over a step, as `_path` has its entries."""
+        path = self._path(piece)
+        known = self._at_hand[2]
+        if atom.name not in known:
+            with precision(piece.bits + 32):
+                known[atom.name] = polynomial_of(atom, self.concrete, path)
+        return known[atom.name]
+
+    def _entries(
+        self, field: Field, values: Sequence[Any], zero: Any
+    ) -> tuple[dict[str, tuple[Any, ...]], tuple[Any, ...]]:
+        def of(slots: Sequence[int | None]) -> tuple[Any, ...]:
+            return tuple(zero if slot is None else values[slot] for slot in slots)
+
+        blocks: dict[str, tuple[Any, ...]] = {}
+        place = 0
+        for name, shape in self.concrete.blocks.items():
+            blocks[name] = of(field.parameters[place : place + prod(shape)])
+            place += prod(shape)
+        return blocks, of(field.end)
+
+    def range(self, comparison: Comparison, piece: Piece, a: Fraction, b: Fraction) -> arb | None:
+        """A ball around all values of right side minus left while s is in [a, b]; None where that cannot be told."""
+        bits = piece.bits + 32
+        with precision(bits):
+            middle, half = rational((a + b) / 2), rational((b - a) / 2)
+            place = arb(middle, half)
+            try:
+                named: dict[str, Dual] = {}
+                for atom in comparison.atoms:
+                    polynomial = self._along(piece, atom)
+                    rate = polynomial.derivative()(place)
+                    named[atom.name] = Dual(polynomial(arb(middle)) + around(rate * half), rate)
+                rate = (dual(comparison.rhs, named) + dual(comparison.lhs, named).scaled(Fraction(-1))).rate
+                return self.gap(comparison, piece.start + (a + b) / 2 * piece.length) + around(rate * half)
+            except UndefinedError:
+                pass
+            try:
+                box: dict[str, tuple[arb, ...]] = {}
+                for name, entries in self._path(piece).items():
+                    box[name] = tuple(x(arb(middle)) + around(x.derivative()(place) * half) for x in entries)
+                end = box.pop("")
+                left, right = both_sides(comparison, State(self.concrete, box, end))
+                return ball(right) - ball(left)
+            except UndefinedError:
+                return None
+
+    def cells(self, start: Fraction, end: Fraction) -> Iterator[tuple[Piece, Fraction, Fraction]]:
+        """The steps that together cover [start, end], each with its part [a, b] of [0, 1] that does."""
+        for piece in self.pieces:
+            if piece.end < start or piece.start > end or (piece.end == start < end):
+                continue
+            low = max(Fraction(0), (start - piece.start) / piece.length)
+            high = min(Fraction(1), (end - piece.start) / piece.length)
+            yield piece, low, high
+
+    def signs(
+        self, comparison: Comparison, start: Fraction, end: Fraction
+    ) -> Iterator[tuple[Fraction, Fraction, arb | None]]:
+        """Time intervals that cover [start, end], each with a range of right side minus left that is positive, negative
+        or 0, or with None where no such range was found."""
+        self.gap(comparison, start)  # raises where the quantities do not exist
+        for piece, low, high in self.cells(start, end):
+            stack = [(low, high, 0)]
+            while stack:
+                a, b, depth = stack.pop()
+                found = self.range(comparison, piece, a, b)
+                decided = found is not None and (found > 0 or found < 0 or found.is_zero())
+                if decided or depth == CUTS or a == b:
+                    yield piece.start + a * piece.length, piece.start + b * piece.length, found if decided else None
+                else:
+                    middle = (a + b) / 2
+                    stack += [(middle, b, depth + 1), (a, middle, depth + 1)]
+
+
+def _wide(radius: Fraction, square: Fraction) -> arb:
+    """How far a coordinate may be from the centre, at the precision in force."""
+    return (arb(rational(radius)) / arb(rational(square)).sqrt()).abs_upper()
+
+
+def _run(field: Field, inputs: Sequence[Any], zero: Any) -> list[Any]:
+    """The values of the slots that the parameters and the end tensor need, over balls or polynomials."""
+    values = list(inputs)
+    last = max((slot for slot in (*field.parameters, *field.end) if slot is not None), default=-1)
+    for node in field.nodes:
+        if node.slot > last:
+            break
+        values.append(sum_of(node, values, zero))
+    return values
+
+
+# -- claims -----------------------------------------------------------------------------------------------------------
+
+
+def about_flows(claim: Claim) -> bool:
+    """Whether a claim speaks of flows of instances, and of nothing else."""
+    if isinstance(claim, All):
+        return bool(claim.claims) and all(map(about_flows, claim.claims))
+    return isinstance(claim, Throughout | FirstTime)
+
+
+def problems_of(claim: Claim) -> tuple[tuple[InitialValueProblem, Fraction], ...]:
+    """The problems that a claim speaks of, each with the last time."""
+    if isinstance(claim, All):
+        latest: dict[InitialValueProblem, Fraction] = {}
+        for part in claim.claims:
+            for problem, time in problems_of(part):
+                latest[problem] = max(time, latest.get(problem, time))
+        return tuple(latest.items())
+    if isinstance(claim, Throughout):
+        return ((claim.problem, claim.end),)
+    if isinstance(claim, FirstTime):
+        return ((claim.problem, claim.latest),)
+    raise KernelError(f"{type(claim).__name__} is no claim about the flow of an instance")
+
+
+def decide(claim: Claim, payload: Flowpipes) -> tuple[bool, str]:
+    """Whether the claim holds, and how well it is known; or that it fails, and where. Raises where neither is certain.
+
+    The answer is (True, "t <= 10, 40 digits") or (False, "at t = 5: ..."): both are rigorous.
+    """
+    pipes = {pipe.problem: pipe for pipe in payload.pipes}
+    if len(pipes) < len(payload.pipes):
+        raise KernelError("two flowpipes for one problem")
+    trajectories: dict[InitialValueProblem, Trajectory] = {}
+    worst: Fraction = Fraction(0)
+    last: Fraction = Fraction(0)
+    for problem, time in problems_of(claim):
+        name = digest(problem)
+        if name not in pipes:
+            raise KernelError("a flowpipe is missing for a problem that the claim speaks of")
+        trajectory = Trajectory(problem, follow(problem, pipes.pop(name)))
+        if trajectory.end < time:
+            raise KernelError(f"the flowpipe ends at {trajectory.end}, the claim speaks of times up to {time}")
+        trajectories[problem] = trajectory
+        worst = max(worst, *(piece.radius for piece in trajectory.pieces if piece.start <= time))
+        last = max(last, time)
+    if pipes:
+        raise KernelError("a flowpipe is for a problem that the claim does not speak of")
+    failed = _fails(claim, trajectories)
+    if failed:
+        return False, failed
+    count = len(trajectories)
+    return True, f"{count} flow{'s' if count > 1 else ''}, t <= {last}, {digits(worst)} digits"
+
+
+def digits(radius: Fraction) -> int:
+    """How many decimals a radius leaves: the largest n with radius <= 10^-n, at least 0."""
+    n = 0
+    while radius * 10 ** (n + 1) <= 1 and n < 10**6:
+        n += 1
+    return n
+
+
+def _fails(claim: Claim, trajectories: Mapping[InitialValueProblem, Trajectory]) -> str:
+    """How a claim certainly fails; empty where it certainly holds."""
+    if isinstance(claim, All):
+        open_parts: list[KernelError] = []
+        for part in claim.claims:
+            try:
+                failed = _fails(part, trajectories)
+            except KernelError as error:  # another part may fail for certain
+                open_parts.append(error)
+                continue
+            if failed:
+                return failed
+        if open_parts:
+            raise open_parts[0]
+        return ""
+    if isinstance(claim, Throughout):
+        return _bound_fails(claim, trajectories[claim.problem])
+    assert isinstance(claim, FirstTime)
+    return _time_fails(claim, trajectories[claim.problem])
+
+
+def _bound_fails(claim: Throughout, trajectory: Trajectory) -> str:
+    relation = claim.comparison.relation
+
+    def fails(gap: arb) -> bool:
+        return bool(gap < 0 or (gap > 0 and relation == "=") or (gap.is_zero() and relation == "<"))
+
+    # First at the ends of the steps: a claim that fails does so at one of them, mostly.
+    ends = [piece.end for piece in trajectory.pieces if claim.start < piece.end < claim.end]
+    for time in (claim.start, *ends, claim.end):
+        gap = trajectory.gap(claim.comparison, time)
+        if fails(gap):
+            return f"at t = {_short(time)} the right side minus the left is {gap.str(6)}"
+    for a, b, found in trajectory.signs(claim.comparison, claim.start, claim.end):
+        if found is None:
+            raise KernelError(f"the enclosure does not decide the comparison near t = {_short(a)}")
+        if fails(found):
+            return f"for {_short(a)} <= t <= {_short(b)} the right side minus the left is {found.str(6)}"
+    return ""
+
+
+def _time_fails(claim: FirstTime, trajectory: Trajectory) -> str:
+    comparison = claim.comparison
+    begin = trajectory.gap(comparison, Fraction(0))
+    if not (begin > 0 or begin < 0):
+        raise KernelError("at time 0 the two sides are not certainly different")
+    above = bool(begin > 0)
+    late = trajectory.gap(comparison, claim.latest)
+    crossed = bool(late < 0 if above else late > 0)
+    for a, b, found in trajectory.signs(comparison, Fraction(0), claim.earliest if crossed else claim.latest):
+        if found is None:
+            raise KernelError(f"the enclosure does not decide whether it is reached near t = {_short(a)}")
+        if not (found > 0 if above else found < 0):
+            return f"it is reached before t = {_short(b)}" if b <= claim.earliest else ""
+    if crossed:
+        return ""
+    return f"it is not reached up to t = {_short(claim.latest)}"
+
+
+def _short(value: Fraction) -> str:
+    with precision(64):
+        return arb(rational(value)).str(10, radius=False)
