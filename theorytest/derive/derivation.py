@@ -19,6 +19,7 @@ from theorytest.kernel import families as _families  # noqa: F401  (registers it
 from theorytest.kernel import modes as _modes  # noqa: F401  (registers its rules)
 from theorytest.kernel import moment as _moment  # noqa: F401  (registers its rules)
 from theorytest.kernel import order as _order  # noqa: F401  (registers its rules)
+from theorytest.kernel import probability as _probability  # noqa: F401  (registers its rules)
 from theorytest.kernel import reading as _reading  # noqa: F401  (registers its rules)
 from theorytest.kernel import spectra as _spectra  # noqa: F401  (registers its rules)
 from theorytest.kernel import states as _states  # noqa: F401  (registers its rules)
@@ -209,8 +210,8 @@ def _match(term: Term, monomial: Monomial, number: int, source: Term, pattern: M
             for pair in zip(mine.indices, given.indices, strict=True)
         ]
         names = dict(pairs)
-        if any(names[mine] != theirs for mine, theirs in pairs):
-            continue
+        if any(names[mine] != theirs for mine, theirs in pairs) or not set(summed) <= set(names):
+            continue  # (a sum of ones stands for a size: it is not matched)
         rest = tuple(f for place, f in enumerate(monomial.factors) if place not in places)
         elsewhere = {i for f in rest for i in f.indices} | {names[i] for i in names if i not in summed}
         inner = [names[i] for i in summed]

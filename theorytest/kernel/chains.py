@@ -206,7 +206,7 @@ def sizes_in(value: Any) -> set[str]:
 def induction_cases(
     induction: ChainInduction, premises: tuple[Claim, ...], factors: int, templates: tuple[Formula, ...]
 ) -> tuple[tuple[tuple[Claim, ...], tuple[Formula, ...]], tuple[tuple[Claim, ...], tuple[Formula, ...]] | None]:
-    """(hypotheses, goals) of the first state, and of the step (None where there is one factor and no more).
+    """(hypotheses, goals) of the first state, and of the step (None where there are no more factors than at the start).
 
     See the rule "chain-induction". The hypotheses are the plain facts, those about factors, and in the step the
     templates.
@@ -247,7 +247,7 @@ def induction_cases(
     first = said_of(induction.only_one) if factors else []
     pairs = said_of(induction.following, induction.edge) if factors else []
     base = ((*plain, *first), tuple(induction.start(t, powers, factors) for t in templates))
-    if factors and Exactly(induction.count, 1) in premises:
+    if Exactly(induction.count, factors) in premises:
         return base, None
     goals = tuple(induction.after(t, powers) for t in templates)
     return base, ((*plain, *said_of(induction.following), *pairs, *templates), goals)
@@ -262,7 +262,8 @@ def chain_induction(context: Context, premises: tuple[Claim, ...], data: tuple[A
     letters; iterations over k; and k >= 1 or k = 1 where the start is one factor. Data: the flow (its focus names at
     most the mode), the number of factors at the start (0: the product is the identity matrix; or 1), a derivation for
     the start and one for the step, and the formulas. In the step all that holds of any factor holds of the next one;
-    the letters of iterations stand for their present values, and an update gives the next ones.
+    the letters of iterations stand for their present values, and an update gives the next ones. Where a premise says
+    that k is the number at the start, the step is not needed.
     """
     flow, factors, base, step, *templates = data
     if not isinstance(flow, Flow) or factors not in (0, 1) or not templates:
