@@ -154,29 +154,30 @@ def violation(claim: Evolution, given: Mapping[str, Fraction], bits: int) -> str
         if not all(map(lasts, claim.conditions)):
             raise KernelError("the conditions do not surely hold for a while after time 0")
         for part in claim.claims:
-            if all(map(lasts, part.conditions)):
-                found = _fails(claim, cast("Formula", part.claim), values, smooth, bits)
-                if found:
-                    return found
+            formula = cast("Formula", part.claim)
+            if not all(holds(condition, values, bits) is True for condition in part.conditions):
+                continue
+            if holds(formula, values, bits) is False:
+                return f"{formula.lhs} {getattr(formula, 'relation', '=')} {formula.rhs} is false at time 0"
+            found = all(map(lasts, part.conditions)) and _moves_away(claim, formula, values, smooth, bits)
+            if found:
+                return found
     except UndefinedError as error:
         raise KernelError(f"not defined for a while after time 0: {error}") from error
     raise KernelError("the claim does not surely fail at or right after time 0")
 
 
-def _fails(claim: Evolution, formula: Formula, values: Mapping[str, Fraction], smooth: Any, bits: int) -> str:
+def _moves_away(claim: Evolution, formula: Formula, values: Mapping[str, Fraction], smooth: Any, bits: int) -> str:
+    """How a formula that may hold at time 0 fails right after; empty where it does not surely fail."""
     lhs, rhs = sides(formula)
-    if holds(formula, values, bits) is False:
-        return f"{formula.lhs} {getattr(formula, 'relation', '=')} {formula.rhs} is false at time 0"
     smooth(lhs)
     smooth(rhs)
     with precision(bits):
         speed = evaluate(total_derivative(claim, lhs - rhs), values)
         rises, falls = less(Fraction(0), speed), less(speed, Fraction(0))
     shown = str(speed) if isinstance(speed, Fraction) else speed.str(12)
-    if isinstance(formula, Identity) and (rises or falls):
-        return f"the two sides move apart at the speed {shown} at time 0"
+    if isinstance(formula, Identity):
+        return f"the two sides move apart at the speed {shown} at time 0" if rises or falls else ""
     # An inequality fails right after time 0 where both sides are the same number then, and the left one is faster.
     same = put(lhs, at_start(claim)) == put(rhs, at_start(claim)) or holds(Identity(lhs, rhs), values, bits) is True
-    if isinstance(formula, Inequality) and rises and same:
-        return f"both sides are equal at time 0, and the left one is faster by {shown}"
-    return ""
+    return f"both sides are equal at time 0, and the left one is faster by {shown}" if rises and same else ""
