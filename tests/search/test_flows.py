@@ -29,8 +29,10 @@ from theorytest.models import (
     square,
     tucker,
 )
-from theorytest.search import dop853, flows
+from theorytest.search import dop853, flows, lockstep
+from theorytest.search.field import Field
 from theorytest.search.flows import BUDGET, DONE, NOT_FINITE, SINGULAR, integrate_batch
+from theorytest.search.stepper import Stepper
 
 RC = HalfSum({(0, 1): 1, (1, 0): 1, (1, 1): 0})
 TWO = deep_matrix_factorization(2, 2, depth=2)
@@ -71,10 +73,11 @@ def test_order_conditions_of_the_coefficients() -> None:
 def test_one_step_is_of_order_eight() -> None:
     """w' = -w: the error of a step shrinks by 2^9 when the step is halved."""
     model = cp((1,), rank=1)
-    field = flows._Field(model, flows.stack(HalfSum({(0,): 0}), (1,)))
-    steps = torch.tensor([[0.5], [0.25]], dtype=torch.float64)
-    new = flows._step(field, field.losses, torch.ones(2, 1, dtype=torch.float64), steps)[0]
-    error = (new - torch.exp(-steps)).abs()[:, 0]
+    steps = torch.tensor([0.5, 0.25], dtype=torch.float64)
+    stepper = Stepper(Field(model, flows.stack(HalfSum({(0,): 0}), (1,)), 2, "cpu"), 1)
+    stepper.state.fill_(1.0)
+    stepper.step(steps)
+    error = (stepper.new[0] - torch.exp(-steps)).abs()
     assert 2**8.5 < float(error[0] / error[1]) < 2**9.5
 
 
@@ -207,7 +210,7 @@ def test_blow_up_budget_and_bad_starts_end_alone() -> None:
             exact = float(w0[i] / (1 - w0[i] * t))
             assert abs(float(w[k, i]) - exact) <= float(flow.error[k, i]) + 4 * 2.0**-53 * abs(exact)
     assert torch.isnan(w[1, 2]) and torch.isnan(flow.error[1, 2]) and torch.isnan(w[:, 4]).all()
-    assert 0 <= 0.25 - float(flow.reached[2]) < 0.25 * flows.SHRUNK
+    assert 0 <= 0.25 - float(flow.reached[2]) < 0.25 * lockstep.SHRUNK
     assert flow.statuses()[2].startswith("singular")
     short = integrate_batch(TWO, RC, starts(TWO, 3), [1000], max_steps=4)
     assert short.status.tolist() == [BUDGET] * 3 and (short.steps + short.rejected == 4).all()
