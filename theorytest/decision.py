@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from theorytest.errors import InputError
-from theorytest.kernel.claim import AtEveryState, Claim, Identity, Inequality, SingularValues, Where
+from theorytest.kernel.claim import AtEveryState, Claim, Identity, Inequality, ProbabilityBetween, SingularValues, Where
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.statement import (
     PROVED,
@@ -101,7 +101,7 @@ class _Decider:
 
     def decide(self) -> Decision:
         """A quick search, then the usual proofs, then the search with all the time that is left."""
-        from theorytest.derive.automatic import prove, unsatisfiable
+        from theorytest.derive.automatic import prove, refute, unsatisfiable
 
         found = self._search(min(4.0, self.left / 4))
         if found is not None:
@@ -113,6 +113,10 @@ class _Decider:
         verdict = self._check(certificate) if certificate is not None else None
         if certificate is not None and verdict is not None:
             return self._done(certificate, verdict)
+        contrary = within(self.left / 2, lambda: refute(self.statement))
+        verdict = self._check(contrary) if contrary is not None else None
+        if contrary is not None and verdict is not None:
+            return self._done(contrary, verdict)
         found = self._search(self.left - 1, rounds=ROUNDS)
         if found is not None:
             return self._done(*found)
@@ -120,8 +124,10 @@ class _Decider:
 
     def _open(self, failed: str) -> Decision:
         count = sum(int(t["instances"]) for t in self.tried)
+        if isinstance(self.statement.claim, ProbabilityBetween):
+            return self._answer(UNDECIDED, "no change of signs shows that the probability is 1/2")
         if not self.tried:
-            return self._answer(UNDECIDED, f"no usual proof goes through ({failed}), and no search is known")
+            return self._answer(UNDECIDED, f"no usual proof goes through ({failed[:200]}), and no search is known")
         if not count:
             return self._answer(UNDECIDED, "nothing was found that meets the assumptions: they may be unsatisfiable")
         places = f" at {len(self.tried)} shapes" if len(self.tried) > 1 else ""
@@ -151,6 +157,10 @@ class _Decider:
                 for t in search.tried
             ]
             witness = search.witness
+        elif isinstance(claim, ProbabilityBetween):
+            if rounds > 1:  # a proof comes first: sampling takes seconds, and decides nothing
+                self._sample(claim)
+            return None
         elif _scalar(claim):
             from theorytest.search.points import find_point
 
@@ -164,6 +174,19 @@ class _Decider:
         certificate = Certificate("witness", self.statement.digest, witness, "theorytest.decision")
         verdict = self._check(certificate)
         return None if verdict is None else (certificate, verdict)
+
+    def _sample(self, claim: ProbabilityBetween) -> None:
+        """Sampling decides nothing: the interval is for the reader."""
+        from theorytest.search.frequency import CONFIDENCE, frequency
+
+        seen = frequency(claim, self.seed)
+        self.tried.append({"instances": seen.states, "least_margin": None})
+        inside = float(claim.lower) <= seen.high and seen.low <= float(claim.upper)
+        self.notes = [
+            f"at {seen.states} states with standard normal entries the probability is between {seen.low:.4f} and "
+            f"{seen.high:.4f} (exact interval of confidence {float(CONFIDENCE):.1%}), which "
+            f"{'agrees with' if inside else 'speaks against'} the claim; sampling alone decides nothing"
+        ]
 
     def _motion(self, seconds: float) -> Witness | None:
         """Claims about motion and tensors: the search for exact instances, smallest shapes first."""

@@ -236,21 +236,21 @@ def quantity(name: str) -> str:
         case "determinant":
             return rf"\det {matrix}"
         case "squared norm":
-            return rf"\left\|{matrix}\right\|^{{2}}"
+            return rf"\left\lVert {matrix}\right\rVert^{{2}}"
         case "slice":
             place = ", ".join([":"] * (int(index[0]) - 1) + [index[1], r"\ldots"])
-            return rf"\left\|({matrix})_{{{place}}}\right\|^{{2}}"
+            return rf"\left\lVert ({matrix})_{{{place}}}\right\rVert^{{2}}"
         case "component":
             return f"P_{{{index[0]}}}^{{2}}"
         case "gram gap":
             Y = symbol(other)
-            return rf"\left\|{matrix}^{{\top}} {matrix} - {Y} {Y}^{{\top}}\right\|^{{2}}"
+            return rf"\left\lVert {matrix}^{{\top}} {matrix} - {Y} {Y}^{{\top}}\right\rVert^{{2}}"
         case "unbalancedness":
             return r"\epsilon"
         case "singular value":
             return rf"\sigma_{{{index[0]}}}({spectral})"
         case "schatten":
-            return rf"\left\|{spectral}\right\|_{{S_{{{exponent}}}}}"
+            return rf"\left\lVert {spectral}\right\rVert_{{S_{{{exponent}}}}}"
         case "effective rank":
             return rf"\mathrm{{erank}}({spectral})"
         case "distance to rank":
@@ -338,8 +338,8 @@ def claim(value: Any) -> str:
 
 
 def lines(shown: str, width: int = 72) -> list[str]:
-    """The LaTeX of a claim cut into lines: at every \\qquad (between claims), and at \\quad (inside of one) where a line
-    would have more than about ``width`` letters. Cuts are outside of braces and brackets."""
+    """The LaTeX of a claim cut into lines: at every \\qquad (between claims), and at \\quad (inside of one) where a
+    line would have more than about ``width`` letters. Cuts are outside of braces and brackets."""
     made: list[str] = []
     for part in _cut(shown, r"\qquad"):
         line = ""
@@ -443,6 +443,11 @@ def _claim(value: Any) -> str:
             return f"{scalar(lhs)} {_RELATIONS.get(relation, relation)} {scalar(rhs)}"
         case claims.AtEveryState(_, _, comparison):
             return rf"{_claim(comparison)} \quad \text{{at every state}}"
+        case claims.ProbabilityBetween(_, _, event, lower, upper):
+            inner = rf"\Pr\left({_claim(event)}\right)"
+            return (
+                f"{inner} = {number(lower)}" if lower == upper else rf"{number(lower)} \le {inner} \le {number(upper)}"
+            )
         case claims.AtStart(inner, _):
             return rf"{_claim(inner)} \quad {text('at')} \; t = 0"
         case claims.Always(inner, _):

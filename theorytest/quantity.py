@@ -17,7 +17,7 @@ from typing import Any
 
 from theorytest.errors import InputError
 from theorytest.kernel import scalar
-from theorytest.kernel.claim import AtEveryState
+from theorytest.kernel.claim import AtEveryState, ProbabilityBetween
 from theorytest.kernel.parameterization import Parameterization
 from theorytest.kernel.quantity import Atom, Comparison
 from theorytest.kernel.scalar import Exp, Ln, Scalar
@@ -201,6 +201,21 @@ def rank(mode: int = 0) -> Quantity:
     return _atom("rank", "", (mode,) if mode else ())
 
 
+def probability(
+    model: Any, event: Comparison, *, at_least: Fraction | int | str = 0, at_most: Fraction | int | str = 1
+) -> ProbabilityBetween:
+    """The probability of a comparison at a random state of a model (with its sizes) lies between two numbers.
+
+    The entries of all blocks are independent, each with a density that is symmetric about 0, whatever it is.
+    """
+    if not isinstance(event, Comparison) or not hasattr(model, "parameterization"):
+        raise InputError("needed a model with its sizes, and a comparison of quantities such as q.determinant() > 0")
+    lower, upper = _number(at_least), _number(at_most)
+    if not 0 <= lower <= upper <= 1:
+        raise InputError(f"given at_least={at_least} and at_most={at_most}, needed 0 <= at_least <= at_most <= 1")
+    return ProbabilityBetween(model.parameterization, tuple(sorted(model.sizes.items())), event, lower, upper)
+
+
 def at_every_state(model: Any, comparison: Comparison) -> AtEveryState:
     """The comparison holds at every state of a model.
 
@@ -260,6 +275,7 @@ __all__ = [
     "ln",
     "norm",
     "nuclear_norm",
+    "probability",
     "rank",
     "schatten",
     "singular_value",

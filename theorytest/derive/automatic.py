@@ -8,6 +8,9 @@ the assumptions and of squares. What is found is an ordinary derivation; that no
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
 
 from theorytest.derive.derivation import Derive, Fact
 from theorytest.derive.scalar import Reals
@@ -21,11 +24,12 @@ from theorytest.kernel.claim import (
     Flow,
     Identity,
     Inequality,
+    ProbabilityBetween,
     Rate,
     Where,
 )
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.quantity import Comparison
+from theorytest.kernel.quantity import Comparison, entry_names
 from theorytest.kernel.scalar import Variable, variables
 from theorytest.kernel.statement import Certificate, Statement
 from theorytest.kernel.states import formula
@@ -42,6 +46,18 @@ def prove(statement: Statement) -> tuple[Certificate | None, str]:
     except (KernelError, InputError) as error:
         return None, f"{type(statement.claim).__name__}: {error}"
     return derive.certificate(producer="theorytest.derive.automatic"), ""
+
+
+def refute(statement: Statement) -> Certificate | None:
+    """A derivation of the contrary, for claims that no instance refutes: a probability that is another one."""
+    if not isinstance(statement.claim, ProbabilityBetween):
+        return None
+    derive = Derive(statement)
+    try:
+        one_half(derive, statement.claim)
+    except KernelError:
+        return None
+    return derive.certificate("contradiction", producer="theorytest.derive.automatic")
 
 
 def unsatisfiable(statement: Statement) -> bool:
@@ -95,8 +111,31 @@ def _prove(derive: Derive, claim: Claim) -> Fact:
             return derive.apply(
                 "at-every-state", shown, data=(claim,), text="the entries of the blocks are real numbers"
             )
+        case ProbabilityBetween():
+            half = one_half(derive, claim)
+            return derive.apply("probability-bounds", half, data=(claim.lower, claim.upper), text="1/2 is between them")
         case _:
             raise KernelError(f"no usual proof is known for a claim of kind {type(claim).__name__}")
+
+
+def one_half(derive: Derive, claim: ProbabilityBetween) -> Fact:
+    """The event of a claim has probability 1/2, by a change of signs: of a block, of a slice of one, or of all."""
+    exact = replace(claim, lower=Fraction(1, 2), upper=Fraction(1, 2))
+    concrete = claim.parameterization.at(dict(claim.sizes))
+    changes: list[tuple[str, ...]] = [tuple(x.name for n, s in concrete.blocks.items() for x in entry_names(n, s))]
+    for name, shape in concrete.blocks.items():
+        entries = [x.name for x in entry_names(name, shape)]
+        changes += [tuple(entries), *((x,) for x in entries)]
+        for axis, size in enumerate(shape):
+            inner = prod(shape[axis + 1 :])
+            changes += [tuple(x for k, x in enumerate(entries) if k // inner % size == i) for i in range(size)]
+    failed = ""
+    for change in dict.fromkeys(changes):
+        try:
+            return derive.apply("sign-symmetry", data=(exact, change), text="a change of signs reverses the event")
+        except KernelError as error:
+            failed = str(error)
+    raise KernelError(failed)
 
 
 def _given(statement: Statement, claim: AtEveryState) -> list[Formula] | None:
@@ -173,4 +212,4 @@ def _by_squares(real: Reals, goal: Inequality, facts: list[Fact], named: list[st
     return prove("a sum of squares", goal.lhs, goal.rhs, *facts, *_defined(real, named, facts), by=hints)
 
 
-__all__ = ["prove", "unsatisfiable"]
+__all__ = ["one_half", "prove", "refute", "unsatisfiable"]

@@ -19,6 +19,7 @@ from theorytest.kernel import (
     modes,
     moment,
     order,
+    probability,
     reading,
     spectra,
     states,
@@ -63,6 +64,7 @@ RULES_OF = (
     modes,
     moment,
     order,
+    probability,
     reading,
     spectra,
     states,
@@ -88,7 +90,7 @@ def contradicts(found: Claim, claim: Claim) -> bool:
         return any(contradicts(found, part) for part in claim.claims)
     if isinstance(found, All):
         return any(contradicts(part, claim) for part in found.claims)
-    return analysis.contradicts(found, claim)
+    return analysis.contradicts(found, claim) or probability.contradicts(found, claim)
 
 
 def absurd(claim: Claim) -> bool:

@@ -421,11 +421,30 @@ class AtEveryState:
 
 
 @noun
+class ProbabilityBetween:
+    """lower <= the probability of the comparison at a random state of a model with the given sizes <= upper.
+
+    For all laws of the state under which the entries of all blocks are independent, each with a density that is
+    symmetric about 0 (centred Gaussian or uniform entries, say, of any scales).
+    """
+
+    parameterization: Parameterization
+    sizes: tuple[tuple[str, Any], ...]
+    event: Comparison
+    lower: Fraction
+    upper: Fraction
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lower <= self.upper <= 1:
+            raise KernelError(f"needed bounds 0 <= lower <= upper <= 1, given {self.lower} and {self.upper}")
+
+
+@noun
 class AtTime:
     """The claim at every time of the flow at which what the statement assumes of tensors holds.
 
-    Letters that are no blocks are what the assumptions say of them at that time. A named mode is the one that the
-    assumptions speak of; as to positions of chains, the claim holds for all that the flow's focus can name.
+    Letters that are no blocks are what the assumptions say of them at that time; named modes and positions are those
+    that the assumptions speak of, and any where they speak of none.
     """
 
     claim: Claim
@@ -662,6 +681,7 @@ Claim = (
     | ZeroStays
     | Comparison
     | AtEveryState
+    | ProbabilityBetween
     | AtTime
     | NormRate
     | Iteration
