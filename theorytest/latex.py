@@ -18,6 +18,7 @@ from typing import Any
 from theorytest.kernel import claim as claims
 from theorytest.kernel.parameterization import Array
 from theorytest.kernel.quantity import Comparison
+from theorytest.kernel.rank import Component, LawCount, LawSpace, ParameterMap
 from theorytest.kernel.scalar import Exp, Expression, Ln, Number, Power, Sum, Times, Variable
 from theorytest.kernel.terms import DELTA, Factor, Monomial, Term
 
@@ -510,6 +511,13 @@ def _claim(value: Any) -> str:
             return rf"{_claim(comparison)} \quad {text('along the flow for the first time at')} \; {when}"
         case claims.All():
             return r" ,\qquad ".join(dict.fromkeys(map(_claim, _conjuncts(value))))
+        case LawCount(model, least, most):
+            number_of = rf"{text('exactly')} \; {least}" if least == most else rf"{least} \; {text('to')} \; {most}"
+            told = text("independent functions are conserved near almost every point")
+            return rf"{number_of} \; {told} \quad {_end_tensors(model)}"
+        case LawSpace(model, degree, dimension):
+            told = text(f"the conserved polynomials of degree 1 to {degree} are a space of dimension {dimension}")
+            return rf"{told} \quad {_end_tensors(model)}"
         case _:
             return _any(value)
 
@@ -527,6 +535,44 @@ _COMPONENT_NORM_RATE = (
     r"\text{where} \; P_r = \prod_{n} \left\lVert w^{(n)}_r \right\rVert > 0 ,\quad "
     r"\gamma_r = \frac{\left\langle -\nabla L , \; \bigotimes_{n} w^{(n)}_r \right\rangle}{P_r}"
 )
+
+
+_SHOWN = 3  # end tensors of a map that are written out
+
+
+def _end_tensors(model: ParameterMap) -> str:
+    """The end tensors whose losses move the parameters, and the shapes of the blocks."""
+    several = len(model.components) > 1
+    names = (f"Φ[{k}]" if several else "Φ" for k in range(1, _SHOWN + 1))
+    shown = [_end_tensor(name, component) for name, component in zip(names, model.components, strict=False)]
+    if len(model.components) > _SHOWN:
+        shown.append(r"\ldots")
+    for name, shape in model.blocks:
+        sizes = r" \times ".join(str(size) for size in shape)
+        shown.append(rf"{symbol(name)} \in \mathbb{{R}}^{{{sizes}}}" if shape else rf"{symbol(name)} \in \mathbb{{R}}")
+    return r" ,\quad ".join(shown)
+
+
+def _end_tensor(name: str, component: Component) -> str:
+    pieces: list[str] = []
+    for one in component.terms:
+        legs = dict.fromkeys(s for _, subscripts in one.factors for s in subscripts if isinstance(s, str))
+        summed = ", ".join(_leg(leg) for leg in legs if leg not in component.output)
+        body = " ".join(_subscripted(factor, subscripts) for factor, subscripts in one.factors)
+        body = rf"\sum_{{{summed}}} {body}" if summed else body
+        sign = "-" if one.coefficient == -1 else "" if one.coefficient == 1 else number(one.coefficient)
+        pieces.append(f"{sign} {body}".strip() if len(sign) > 1 else sign + body)
+    return f"{_subscripted(name, component.output)} = {_signed(pieces)}"
+
+
+def _subscripted(name: str, subscripts: tuple[str | int, ...]) -> str:
+    below = " ".join(str(s + 1) if isinstance(s, int) else _leg(s) for s in subscripts)
+    return f"{_stem(symbol(name))}_{{{below}}}" if below else symbol(name)
+
+
+def _leg(name: str) -> str:
+    """A leg; inner ones of a chain are written "a()1" in the definition."""
+    return _index(name.replace("()", "").replace("(", "").replace(")", ""))
 
 
 def _fold(value: claims.Fold) -> str:

@@ -16,6 +16,7 @@ from theorytest.kernel import (
     components,
     evolution,
     families,
+    laws,
     modes,
     moment,
     order,
@@ -61,6 +62,7 @@ RULES_OF = (
     components,
     evolution,
     families,
+    laws,
     modes,
     moment,
     order,
@@ -90,6 +92,8 @@ def contradicts(found: Claim, claim: Claim) -> bool:
         return any(contradicts(found, part) for part in claim.claims)
     if isinstance(found, All):
         return any(contradicts(part, claim) for part in found.claims)
+    if laws.contradicts(found, claim):
+        return True
     return analysis.contradicts(found, claim) or probability.contradicts(found, claim)
 
 

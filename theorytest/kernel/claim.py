@@ -18,6 +18,7 @@ from theorytest.kernel.errors import KernelError
 from theorytest.kernel.initial_value import InitialValueProblem
 from theorytest.kernel.parameterization import Focus, Parameterization
 from theorytest.kernel.quantity import Comparison
+from theorytest.kernel.rank import LawCount, LawSpace
 from theorytest.kernel.scalar import Scalar
 from theorytest.kernel.terms import Indices, Tensor, Term, constant
 
@@ -675,6 +676,8 @@ Claim = (
     | InfimalRank
     | Fold
     | ComponentNormRate
+    | LawCount
+    | LawSpace
     | ComponentStaysZero
     | ComponentAlignment
     | Evolution

@@ -10,8 +10,11 @@ from typing import Any
 _PUBLIC: dict[str, str] = {
     "ConservationLaws": "conservation",
     "FoundLaw": "conservation",
+    "LawCount": "proof",
+    "LawSpace": "proof",
     "Subject": "subject",
     "conservation_laws": "conservation",
+    "derive_laws": "proof",
     "parse": "spec",
     "recheck_laws": "conservation",
 }
