@@ -11,7 +11,9 @@ __version__ = "0.1.0"
 
 # Module -> the public names that it defines.
 _MODULES: dict[str, str] = {
-    "theorytest.authoring": "Outcome Run certified conjecture control evidence integrated proof sampled swept vacuous",
+    "theorytest.authoring": (
+        "Outcome Run certified conjecture control evidence integrated proof refuted sampled swept vacuous"
+    ),
     "theorytest.decision": "Decision decide",
     "theorytest.kernel.claim": (
         "All AtLeast AtStart Change Conserved Definition Descent Determinant DeterminantSignPreserved Entry Exactly Flow "

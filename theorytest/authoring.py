@@ -53,10 +53,10 @@ class Control:
 @dataclass(frozen=True)
 class Certified:
     """A function that returns the exact instances at which a statement is to be certified, or the flowpipes by which
-    one about flows is."""
+    one about flows is; or a witness that refutes it."""
 
     statement: Statement
-    build: Callable[[Run], tuple[Instance, ...] | Flowpipes]
+    build: Callable[[Run], tuple[Instance, ...] | Flowpipes | Witness]
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,16 @@ def certified(
     claim about flows (``GradientFlow.throughout``, ``GradientFlow.first_time``)."""
 
     def tie(function: Callable[[Run], tuple[Instance, ...] | Flowpipes]) -> Certified:
+        return Certified(statement, function)
+
+    return tie
+
+
+def refuted(statement: Statement) -> Callable[[Callable[[Run], Witness]], Certified]:
+    """The function returns a witness: an exact instance that meets every assumption of the statement and violates its
+    claim. (Without one, a statement that is expected to be refuted is searched for a witness.)"""
+
+    def tie(function: Callable[[Run], Witness]) -> Certified:
         return Certified(statement, function)
 
     return tie

@@ -34,7 +34,18 @@ if TYPE_CHECKING:
 MARKERS = ("pyproject.toml", "setup.cfg", "setup.py", "pytest.ini", "tox.ini", ".git")
 SKIPPED = ("conftest.py", "setup.py", "__init__.py", "__main__.py")
 PREFIX = "_theorytest_proofs_"
-_DECORATORS = {"proof", "conjecture", "control", "certified", "evidence", "sampled", "swept", "integrated", "Statement"}
+_DECORATORS = {
+    "proof",
+    "conjecture",
+    "control",
+    "certified",
+    "refuted",
+    "evidence",
+    "sampled",
+    "swept",
+    "integrated",
+    "Statement",
+}
 _CITES = re.compile(r"\bcite\(\s*[\"']([^\"'\n]+)[\"']")
 
 

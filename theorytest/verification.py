@@ -281,18 +281,18 @@ class Checker:
             return decide(statement, seconds=self.run.seconds, seed=self.run.seed, library=self.proved())
 
     def _offer(self, statement: Statement, attempt: Proof | Certified) -> Certificate:
-        """The certificate that a proof, or a function of instances or of flowpipes, makes."""
+        """The certificate that a proof, or a function of instances, of flowpipes or of a witness, makes."""
         from theorytest.authoring import Proof
         from theorytest.kernel.flow import Flowpipes
-        from theorytest.kernel.statement import Certificate, Instances
+        from theorytest.kernel.statement import Certificate, Instances, Witness
 
         if isinstance(attempt, Proof):
             return self._derive(statement, attempt.build, attempt.kind)
         with _steps_named(attempt.build.__name__):
             made = attempt.build(self.run)
-            if not isinstance(made, Flowpipes):
+            if not isinstance(made, Flowpipes | Witness):
                 made = Instances(tuple(made))
-        kind = "flowpipes" if isinstance(made, Flowpipes) else "instances"
+        kind = type(made).__name__.lower()
         return Certificate(kind, statement.digest, made, _producer(attempt.build))
 
     def _derive(self, statement: Statement, build: Callable[..., Any], kind: str) -> Certificate:
