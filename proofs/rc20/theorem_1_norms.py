@@ -246,6 +246,38 @@ class Growth(Given):
             "1/q - q <= |w11|", 1 / q - q, M, product, self.over, size, by=[(1, 1, (product, self.over))]
         )
 
+    def everywhere(self):
+        """(2 loss)^(-1/2) - 3/2 <= |w11|."""
+        real, edge = self.real, Fraction(2, 3)
+        claim = Inequality(1 / radius - Fraction(3, 2), "<=", M)
+        low, high = Inequality(radius, "<=", Number(edge)), Inequality(Number(edge), "<=", radius)
+        under, over = real.suppose(low), real.suppose(high)
+        far = self.far(edge, under)
+        first = real.at_most(
+            "where q <= 2/3", claim.lhs, M, far, under, by=[(1, 1, (far,)), (1, 1, (under,)), (Fraction(5, 6), 1, ())]
+        )
+        size = self.moduli[w11]
+        second = real.at_most(
+            "where q >= 2/3",
+            claim.lhs,
+            M,
+            over,
+            self.over,
+            size,
+            by=[(Fraction(3, 2), 1, (over, self.over)), (1, 1, (size,))],
+        )
+        both = self.derive.apply("dichotomy", first, second, self.q, data=(low,), text="q <= 2/3 or q >= 2/3")
+        return real.at_most(
+            "written with the loss",
+            unobserved.claim.lhs,
+            M,
+            both,
+            self.over_is,
+            self.inverse,
+            self.two,
+            by=[(1, 1, (both,))],
+        )
+
 
 unobserved = Statement(
     id="RC20-Thm1s",
@@ -264,37 +296,7 @@ unobserved = Statement(
 @proof(unobserved)
 def by_the_sign_of_the_determinant(derive):
     given = Growth(derive)
-    real, edge = given.real, Fraction(2, 3)
-    claim = Inequality(1 / radius - Fraction(3, 2), "<=", M)
-    low, high = Inequality(radius, "<=", Number(edge)), Inequality(Number(edge), "<=", radius)
-    under, over = real.suppose(low), real.suppose(high)
-    far = given.far(edge, under)
-    first = real.at_most(
-        "where q <= 2/3", claim.lhs, M, far, under, by=[(1, 1, (far,)), (1, 1, (under,)), (Fraction(5, 6), 1, ())]
-    )
-    size = given.moduli[w11]
-    second = real.at_most(
-        "where q >= 2/3",
-        claim.lhs,
-        M,
-        over,
-        given.over,
-        size,
-        by=[(Fraction(3, 2), 1, (over, given.over)), (1, 1, (size,))],
-    )
-    both = derive.apply("dichotomy", first, second, given.q, data=(low,), text="q <= 2/3 or q >= 2/3")
-    given.finish(
-        real.at_most(
-            "written with the loss",
-            unobserved.claim.lhs,
-            M,
-            both,
-            given.over_is,
-            given.inverse,
-            given.two,
-            by=[(1, 1, (both,))],
-        )
-    )
+    given.finish(given.everywhere())
 
 
 @control(unobserved, breaks="determinant")

@@ -615,6 +615,13 @@ class Definition:
 
 
 @noun
+class InWords:
+    """A claim in words, which the kernel cannot read: nothing proves or refutes it."""
+
+    text: str
+
+
+@noun
 class Throughout:
     """Along the gradient flow from one exact start: the flow exists up to the time ``end``, and the comparison of two
     quantities holds at every time from ``start`` to ``end``."""
@@ -699,6 +706,7 @@ Claim = (
     | TuckerNorm
     | HigherOrderSVD
     | Definition
+    | InWords
     | Throughout
     | FirstTime
     | All
