@@ -233,31 +233,40 @@ def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
                 if analysis.holds(formula.claim, point, PRECISION) is not True:
                     return f"it does not surely hold at {members}"
         return ""
+    if _about_tensors(formula):
+        return _tensors_fail(formula, statement, instance)
     if isinstance(formula, All):
         return next(filter(None, (_fails(part, statement, instance) for part in formula.claims)), "")
     if isinstance(formula, Identity | Inequality):
-        if isinstance(formula.lhs, Term) and isinstance(formula.rhs, Term):
-            return _tensors_fail(formula, statement, instance)
         held = analysis.holds(formula, dict(instance.variables), PRECISION)
         return "" if held is True else ("it is false" if held is False else "undecided at this precision")
     if isinstance(formula, Comparison):
         return states.fails(formula, statement.claim, instance, PRECISION)
-    if is_timeless(formula) or isinstance(formula, NormRate | RestProduct):
-        return _tensors_fail(formula, statement, instance)
     raise KernelError(f"{type(formula).__name__} cannot be checked at an instance")
+
+
+def _about_tensors(formula: Claim) -> bool:
+    """Whether a formula speaks of tensors at one time (and not of sizes or real variables)."""
+    if isinstance(formula, All):
+        return all(map(_about_tensors, formula.claims))
+    if isinstance(formula, Identity | Inequality):
+        return isinstance(formula.lhs, Term) and isinstance(formula.rhs, Term)
+    return isinstance(formula, NormRate | RestProduct) or (
+        is_timeless(formula) and not isinstance(formula, SameSize | AtLeast | Exactly)
+    )
 
 
 def _tensors_fail(formula: Claim, statement: Statement, instance: Instance) -> str:
     """The same for a formula about tensors: as every part of the claim reads the letters."""
+    flows: dict[Flow | None, None] = {}
     for part in _parts(statement.claim):
         flow = motion_flow(part)
         at_one_time = isinstance(part, Rate | Change | LogDeterminantRate | AtTime | NormRate)
         if flow is not None and not at_one_time and not isinstance(getattr(part, "motion", None), Descent):
             raise KernelError("tensors that move are assumed to meet a formula: at which time?")
-        reason = instant.failure(formula, view(flow, instance, dict(instance.members)))
-        if reason:
-            return reason
-    return ""
+        flows[flow] = None
+    views = (view(flow, instance, dict(instance.members)) for flow in flows)
+    return next(filter(None, (instant.failure(formula, seen) for seen in views)), "")
 
 
 def view(flow: Flow | None, instance: Instance, members: Mapping[str, int]) -> instant.View:
@@ -348,6 +357,8 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
         return _component_fails(claim, instance)
     if isinstance(claim, ZeroStays):
         return _leaves_zero(claim, instance)
+    if isinstance(claim, AlongEveryFlow | TendsToEqual):
+        return every_flow.violation(claim, witness)
     if isinstance(claim, DeterminantSignPreserved):
         return _sign_change(statement, claim, instance)
     if isinstance(claim, SliceTruncation):
@@ -361,8 +372,7 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
     if isinstance(claim, LargestConserved):
         return _largest_changes(claim, instance)
     flow = motion_flow(claim)
-    scalars = isinstance(claim, Identity | Inequality) and not isinstance(claim.lhs, Term)
-    if isinstance(claim, AtTime | NormRate) or (is_timeless(claim) and not scalars):
+    if isinstance(claim, AtTime) or _about_tensors(claim):
         reason = instant.failure(claim, view(flow, instance, dict(instance.members)))
         if not reason:
             raise KernelError("the claim holds at this instance")
