@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from flint import arb, fmpq
+from flint import arb, arb_poly, ctx, fmpq
 
 from theorytest.enclose.flow import start_of
 from theorytest.enclose.subspace import invariant_basis
@@ -170,8 +170,8 @@ class Searcher:
         longest = Fraction(0)
         count, most = 1, 0.0
         while done.reached < until:
-            if time.monotonic() > deadline or len(done.steps) >= max_steps:
-                done.status = BUDGET if time.monotonic() > deadline else STEPS
+            if done.steps and (late := time.monotonic() > deadline) | (len(done.steps) >= max_steps):
+                done.status = BUDGET if late else STEPS
                 break
             remaining = kernel.up(until - done.reached, 20)
             trial = self._step(state, min(length, remaining), plan, count, most, check)
@@ -179,8 +179,9 @@ class Searcher:
                 done.status = LOST
                 break
             step, piece, count = trial
+            cut = 4 * step.length < min(length, remaining)  # short of a kink, or over one
             longest = max(longest, step.length)
-            if step.length < remaining and step.length < max(longest, done.reached) / 2**COLLAPSE:
+            if not cut and step.length < remaining and step.length < max(longest, done.reached) / 2**COLLAPSE:
                 done.status = SINGULAR
                 break
             done.steps.append(step)
@@ -195,7 +196,7 @@ class Searcher:
                 break
             state = self.enclosure.after(piece)
             state = replace(state, radius=Fraction(0)) if not check else state
-            length = self._next_length(step, piece, plan)
+            length = length if cut else self._next_length(step, piece, plan)
         return done
 
     def _first_length(self, state: kernel.State, plan: Plan) -> Fraction:
@@ -221,10 +222,14 @@ class Searcher:
         floor = Fraction(1, 1 << -plan.tolerance)
         tube = kernel.up(2 * (state.radius + 4 * floor) * power(min(60.0, 1.5 * most / math.log(2))), 16)
         pieces = self._pieces(state)
-        for _ in range(40):
+        for _ in range(200):
             zero = ((Fraction(0), Fraction(0)),)
             step = kernel.FlowStep(length, plan.order, plan.bits, tube, zero * count, pieces)
             attempt = self.enclosure.attempt(state, step)
+            shorter = self._before_a_kink(attempt, step, floor)
+            if shorter is not None and shorter < length:
+                length = shorter
+                continue
             spread = max(float(end.spread) for ends in attempt.curvature.ends for end in ends)
             loss = spread * float(length)
             if not loss < SLACK and count < 64:
@@ -236,7 +241,7 @@ class Searcher:
             step = replace(step, norms=norms)
             defect = self.enclosure.defect(attempt, step)
             if defect > 4 * floor:
-                ratio = (plan.tolerance - log2(defect)) / (plan.order + 1)
+                ratio = (plan.tolerance - log2(defect)) / (plan.order + 1 if shorter is None else 2)
                 length = short(length * power(max(-10.0, ratio - 0.01)))
                 continue
             inside, _ = kernel.grown(step, state.radius, defect)
@@ -250,6 +255,31 @@ class Searcher:
             return step, piece, min(count, finer)
         return None
 
+    def _before_a_kink(self, attempt: kernel.Attempt, step: kernel.FlowStep, floor: Fraction) -> Fraction | None:
+        """Where a residual may leave its piece of the slope: the length of a step that ends just before the kink, or,
+        from there, of one just over it. None where all residuals keep to their pieces.
+
+        Over a step of length e around a kink the defect is of the order of e^2.
+        """
+        ranges, pieces = attempt.curvature.ranges, step.pieces
+        met = [i for i, k in enumerate(pieces) if kernel.kink_at(self.problem, k, ranges[i]) is not None]
+        if not met:
+            return None
+        near = power(log2(floor) / 2 - 3)
+        with precision(step.bits + 32):
+            values: list[Any] = list(attempt.polynomials)
+            for node in attempt.field.nodes:
+                if node.slot > max(attempt.field.residuals):
+                    break
+                values.append(sum_of(node, values, arb_poly()))
+            residuals = {values[attempt.field.residuals[i]] for i in met}
+            crossings = [_first_root(z - rational(b)) for z in residuals for b in self.problem.loss.slope.breaks]
+        times = [place * step.length for place in crossings if place is not None]
+        if not times:
+            return max(short(step.length / 2), near)
+        first = min(times)
+        return short(first - near) if first > 2 * near else short(first + near, 24)
+
     def _pieces(self, state: kernel.State) -> tuple[int, ...]:
         return pieces_at(self.problem, [Fraction(x, 1 << state.bits) for x in state.centre], self.enclosure.basis)
 
@@ -259,6 +289,27 @@ def _norm(bounds: kernel.Bounds) -> Fraction:
     middle = np.array([[float(entry) for entry in row] for row in bounds.middle])
     top = float(np.linalg.eigvalsh(middle)[-1]) + float(bounds.spread)
     return kernel.up(Fraction(top + 1e-9 * (1 + float(np.abs(middle).max()))), 24)
+
+
+def _first_root(polynomial: arb_poly) -> Fraction | None:
+    """The first change of sign in [0, 1] that a grid shows, to the precision in force; 0 for a root there."""
+    grid = 32
+    left = polynomial(arb(0))
+    for k in range(1, grid + 1):
+        right = polynomial(arb(k) / grid)
+        if not (left > 0 or left < 0):
+            return Fraction(k - 1, grid)
+        if not (right > 0 if left > 0 else right < 0):
+            low, high = Fraction(k - 1, grid), Fraction(k, grid)
+            for _ in range(ctx.prec):
+                middle = (low + high) / 2
+                value = polynomial(arb(rational(middle)))
+                if not (value > 0 or value < 0):
+                    return middle
+                low, high = (middle, high) if bool(value > 0) is bool(left > 0) else (low, middle)
+            return low
+        left = right
+    return None
 
 
 def _ratio(series: Any, order: int, limit: float) -> float:
@@ -443,12 +494,11 @@ def enclose_problem(
     basis: Basis | None = None,
 ) -> Flowpipe:
     """The same for a problem of the kernel."""
-    deadline = time.monotonic() + max_seconds
+    begin = time.monotonic()
     search = Searcher(problem, basis or invariant_basis(problem, pieces_at(problem)))
-    options: dict[str, Any] = {"deadline": deadline, "max_steps": max_steps}
-    rehearsal = search.run(until, Plan.of(10), check=False, **options)
+    rehearsal = search.run(until, Plan.of(10), deadline=begin + max_seconds / 3, max_steps=max_steps, check=False)
     extra = 2 + math.ceil(rehearsal.growth * math.log10(2) + math.log10(1 + len(rehearsal.steps)))
-    found = search.run(until, Plan.of(digits + extra), **options)
+    found = search.run(until, Plan.of(digits + extra), deadline=begin + max_seconds, max_steps=max_steps)
     if not found.steps:
         raise InputError(f"no step could be enclosed ({found.status}): check the start, or raise digits")
     steps = kernel.FlowSteps(digest(problem), search.enclosure.basis, tuple(found.steps))

@@ -47,7 +47,7 @@ from fractions import Fraction
 from operator import mul
 from typing import Any
 
-from flint import arb, arb_poly, fmpq, fmpz, fmpz_poly
+from flint import arb, arb_mat, arb_poly, fmpq, fmpz, fmpz_poly
 
 from theorytest.kernel.ball import precision
 from theorytest.kernel.encoding import digest, noun
@@ -262,11 +262,30 @@ class Bounds:
         rows = [[-entry for entry in row] for row in self.middle]
         for k in range(len(rows)):
             rows[k][k] += arb(rational(norm)) - self.spread
-        return _positive_definite(rows)
+        return positive_definite(rows)
 
 
-def _positive_definite(rows: list[list[arb]]) -> bool:
-    """Whether a symmetric matrix (read below its diagonal) is surely positive definite: LDL^T has positive pivots."""
+BLOCK = 12  # rows; larger matrices are taken apart into blocks, which FLINT multiplies faster
+
+
+def positive_definite(rows: list[list[arb]]) -> bool:
+    """Whether a symmetric matrix (read below its diagonal) is surely positive definite.
+
+    It is if its first rows and columns are, and what is left after eliminating them (Schur complement) is.
+    """
+    while len(rows) > BLOCK:
+        first = [row[:BLOCK] for row in rows[:BLOCK]]
+        if not _positive_pivots([list(row) for row in first]):
+            return False
+        side = arb_mat([row[:BLOCK] for row in rows[BLOCK:]])
+        rest = arb_mat([row[BLOCK:] for row in rows[BLOCK:]])
+        lower = [[first[max(i, j)][min(i, j)] for j in range(BLOCK)] for i in range(BLOCK)]
+        rows = (rest - side * arb_mat(lower).solve(side.transpose())).tolist()
+    return _positive_pivots([list(row) for row in rows])
+
+
+def _positive_pivots(rows: list[list[arb]]) -> bool:
+    """The same by LDL^T: all pivots are positive."""
     for k, pivots in enumerate(rows):
         pivot = pivots[k]
         if not pivot > 0:  # also where the ball contains 0 or is not finite: then nothing is claimed
@@ -298,12 +317,13 @@ _QUARTER = arb(fmpq(1, 8), fmpq(1, 8))  # contains s (1 - s), that is [0, 1/4]
 _ONE: Pair = (arb(1), arb(0))
 
 
-def _range(x: Pair) -> arb:
+def range_of(x: Pair) -> arb:
+    """All values of a pair for s in [0, 1]."""
     return x[0].union(x[0] + x[1])
 
 
 @dataclass(frozen=True)
-class _Kink:
+class Kink:
     """A slope over a range of residuals that meets other pieces than the one that is used: what is to be added to that
     piece, and all values of the derivative."""
 
@@ -311,7 +331,7 @@ class _Kink:
     derivative: arb
 
 
-def _kink(problem: InitialValueProblem, chosen: int, residual: arb) -> _Kink | None:
+def kink_at(problem: InitialValueProblem, chosen: int, residual: arb) -> Kink | None:
     """None where the range of the residual surely lies in the chosen piece."""
     slope = problem.loss.slope
     met: list[int] = []
@@ -332,7 +352,7 @@ def _kink(problem: InitialValueProblem, chosen: int, residual: arb) -> _Kink | N
         difference = tuple(a - b for a, b in zip(one, other, strict=True))
         deviation = deviation.union(_ball_horner(difference, residual))
         hull = hull.union(_ball_horner(derivative(slope.pieces[k]), residual))
-    return _Kink(deviation, hull)
+    return Kink(deviation, hull)
 
 
 def _ball_horner(piece: Sequence[Fraction], z: arb) -> arb:
@@ -463,7 +483,7 @@ class Enclosure:
                         tangent[j] = _add(tangent.get(j), _multiply(values[a], held), coefficient)
             if node.slot in kinks:
                 residual, chosen = kinks[node.slot]
-                kink = _kink(self.problem, chosen, _range(values[residual]))
+                kink = kink_at(self.problem, chosen, range_of(values[residual]))
                 if kink is not None:
                     value = (value[0] + kink.deviation, value[1])
                     tangent = {
@@ -482,7 +502,7 @@ class Enclosure:
                     row.append(entry if scale is None else entry / scale[j][i])
             at[0].append(rows[0])
             at[1].append(rows[1])
-        return (_bounds(at[0]), _bounds(at[1])), [_range(values[slot]) for slot in made.residuals]
+        return (_bounds(at[0]), _bounds(at[1])), [range_of(values[slot]) for slot in made.residuals]
 
     def _slopes(self, made: Field, pieces: tuple[int, ...]) -> dict[int, tuple[int, int]]:
         """Slot of each slope that has kinks -> slot of its residual, and the piece that is used."""
@@ -510,7 +530,7 @@ class Enclosure:
                         part += values[a] * values[b]
                     total += part if coefficient == 1 else part * arb(rational(coefficient))
                 if node.slot in kinks:
-                    kink = _kink(self.problem, kinks[node.slot][1], where[node.slot])
+                    kink = kink_at(self.problem, kinks[node.slot][1], where[node.slot])
                     total += arb_poly([kink.deviation if kink is not None else arb(0)])
                 values.append(_shortened(total, cut))
             length = arb(rational(step.length))
