@@ -363,6 +363,35 @@ def _record_file(name: str) -> Path:
     raise InputError(f"run {name} has no record in {folder}: {there}")
 
 
+# -- notes -----------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option("--format", "kinds", default="html,latex,pdf", show_default=True, help="Formats, separated by commas.")
+@click.option("--out", default="notes", show_default=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option("--record", "name", help="Run (a number) or record file.  [default: verify PATHs now]")
+@json_option
+def notes(paths: Sequence[str], kinds: str, out: Path, name: str | None, json_file: Path | None) -> int:
+    """Write derivation notes of proof files (default: proofs), or of the record of a run."""
+    from theorytest.notes.build import build, formats
+
+    wanted = formats(kinds)
+    if name is not None:
+        made, code = record.read(_record_file(name)), 0
+    else:
+        from theorytest.verification import verify as run
+
+        with progress() as step:
+            result = run(list(paths), workers=cores(), progress=step, folder=FOLDER)
+        made, code = result.record, result.exit_code
+        show(report.footer(made, result.path, paths))
+    files = build(made, out, formats=wanted, paths=paths)
+    save(json_file, {"files": [str(f) for f in files], "statements": len(made["statements"])})
+    show([((f"wrote {f}", ""),) for f in files])
+    return code
+
+
 # -- new -------------------------------------------------------------------------------------------------------------
 
 
