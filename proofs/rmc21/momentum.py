@@ -45,14 +45,14 @@ tends = Statement(
     label="RMC21-Mom",
     kind="claim",
     title="As eps tends to 0 at fixed P_r > 0, both bounds tend to N gamma_r P_r^(2 - 2/N)",
-    source=Source("RMC21", "Section 3.1"),
+    source=Source("RMC21", "Section 3"),
     assumptions=theorem.assumptions,
     claim=All((theorem.claim, BERNOULLI, *LOWER)),
     scope="all orders, ranks, shapes, losses; all times at which P_r > 0",
     deviations=(
         "g = P_r^(2/N) and P_r^2 = g^N; limits are stated with their rates: the lower bound is the balanced rate N "
-        "gamma P_r^2 / g times g / (g + eps), between 1 - eps / g and 1; the upper bound x = (g + eps)^(N-1) is at least z = "
-        "g^(N-1), and x (1 - (N-1) eps / g) <= z",
+        "gamma P_r^2 / g times g / (g + eps), between 1 - eps / g and 1; the upper bound x = (g + eps)^(N-1) is at "
+        "least z = g^(N-1), and x (1 - (N-1) eps / g) <= z",
         "the balanced rate increases with P_r, as P_r^(2 - 2/N): slowly when small, fast when large",
     ),
 )
@@ -135,7 +135,7 @@ analogy = Statement(
     label="RMC21-Arora",
     kind="claim",
     title="With L for N, component norms move like singular values: N gamma P^(2 - 2/N) = L gamma (sigma^2)^(1 - 1/L)",
-    source=Source("RMC21", "Section 3.1"),
+    source=Source("RMC21", "Section 3"),
     assumptions=corollary.assumptions,
     claim=All((corollary.claim, Where(ALIKE, Identity(NORM, SINGULAR)))),
     scope="all real N >= 1, all P > 0 and gamma",

@@ -255,7 +255,7 @@ mode_order = Statement(
     label="RMC21-ModeOrder",
     kind="claim",
     title="Exchanging two modes exchanges the factors: tensor rank does not depend on the order of modes",
-    source=Source("RMC21", "Section 5"),
+    source=Source("RMC21", "Section 7"),
     claim=Identity(
         end.rename({"i": "second", "j": "first"}),
         (w_m["r", "first"] * w_n["r", "second"] * others["r", "k"]).sum("r"),
@@ -319,7 +319,7 @@ determined = Statement(
     label="RMC21-DOF",
     kind="claim",
     title="A rank one tensor has N (d - 1) + 1 degrees of freedom: 199921 > 60000 unbinarised, 785 < 60000 binarised",
-    source=Source("RMC21", "Section 5"),
+    source=Source("RMC21", "Section 5.2"),
     claim=All(
         (
             Identity(N * (d - 1) + 1, N * d - (N - 1)),
@@ -333,8 +333,8 @@ determined = Statement(
     scope="all orders N and dimensions d",
     deviations=(
         "N d entries of the factors, less N - 1 scalings that do not change the outer product; where the entry "
-        "with all indices k, l is not 0, the others are determined by those that differ from it in one mode (the last part, for "
-        "one mode and the rest)",
+        "with all indices k, l is not 0, the others are determined by those that differ from it in one mode (the last "
+        "part, for one mode and the rest)",
     ),
 )
 
