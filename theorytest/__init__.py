@@ -16,9 +16,10 @@ _MODULES: dict[str, str] = {
     ),
     "theorytest.decision": "Decision decide",
     "theorytest.kernel.claim": (
-        "All AtLeast AtStart Change Conserved Definition Descent Determinant DeterminantSignPreserved Entry Exactly Flow "
-        "Identity Inequality InfimalRank Limit LogDeterminantRate Monotone Range Rate ReadAlways ReadAtStart Reading "
-        "SameSize SingularValues SliceTruncation SpectralNorm"
+        "All AtLeast AtStart Change Conserved Definition Descent Determinant DeterminantSignPreserved "
+        "EndMatrixRate Entry Exactly Flow Identity Inequality InfimalRank Limit LogDeterminantRate Monotone Range "
+        "Rate ReadAlways ReadAtStart Reading SameSize SingularValueRate SingularValues SliceTruncation "
+        "SpectralNorm"
     ),
     "theorytest.kernel.parameterization": "Array Block Chain Each Focus Link Parameterization Product",
     "theorytest.kernel.statement": "Assumption Certificate Instance Source Statement Verdict Witness",

@@ -219,7 +219,10 @@ def scalar(value: Any) -> str:
             return text(str(value))
 
 
-_QUANTITY = re.compile(r"([a-z ]+)\(([^ |)]+(?:\([^)]*\)[^ |)]*)?)(?:\|(\S+?))?(?: at ([\d,]+))?(?: of ([\d/]+))?\)")
+_QUANTITY = re.compile(
+    r"([a-z ]+)\(([^ |)]+(?:\([^)]*\)[^ |)]*)?)(?:\|(\S+?))?"  # kind, block or leg, other block
+    r"(?: at ([\d,]+))?(?: of ([\d/]+))?( at time 0)?\)"
+)
 
 
 def quantity(name: str) -> str:
@@ -227,7 +230,9 @@ def quantity(name: str) -> str:
     found = _QUANTITY.fullmatch(name)
     if found is None:
         return ""
-    kind, of, other, at, exponent = found.groups()
+    kind, of, other, at, exponent, early = found.groups()
+    if early:
+        return rf"\left.{quantity(name.replace(early, ''))}\right|_{{t = 0}}"
     matrix = "W" if of == "end" else symbol(of)
     index = at.split(",") if at else []
     spectral = matrix if len(index) <= (kind == "singular value") else f"[{matrix}]_{{({index[-1]})}}"
@@ -341,6 +346,8 @@ def claim(value: Any) -> str:
 def lines(shown: str, width: int = 72) -> list[str]:
     """The LaTeX of a claim cut into lines: at every \\qquad (between claims), and at \\quad (inside of one) where a
     line would have more than about ``width`` letters. Cuts are outside of braces and brackets."""
+    if _letters(shown) <= width // 2:
+        return [shown]
     made: list[str] = []
     for part in _cut(shown, r"\qquad"):
         line = ""
@@ -444,6 +451,10 @@ def _claim(value: Any) -> str:
             return f"{scalar(lhs)} {_RELATIONS.get(relation, relation)} {scalar(rhs)}"
         case claims.AtEveryState(_, _, comparison):
             return rf"{_claim(comparison)} \quad \text{{at every state}}"
+        case claims.AlongEveryFlow(_, _, _, comparison):
+            return rf"{_claim(comparison)} \quad \text{{along every flow}}"
+        case claims.TendsToEqual(_, _, _, comparison):
+            return rf"{scalar(comparison.lhs)} \to {scalar(comparison.rhs)} \quad (t \to \infty, \text{{every flow}})"
         case claims.ProbabilityBetween(_, _, event, lower, upper):
             inner = rf"\Pr\left({_claim(event)}\right)"
             return (

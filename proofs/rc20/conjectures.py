@@ -91,7 +91,8 @@ no_norm = Statement(
     deviations=(
         *corollary.deviations,
         "inf is any number, so in particular the least norm over the solutions; small starts: det(alpha W) has the "
-        "sign of det W for every alpha > 0 (RC20-Rescale), and W with det W > 0 exists and has probability 1/2 (RC20-Prop3)",
+        "sign of det W for every alpha > 0 (RC20-Rescale), and det W > 0 has probability 1/2 "
+        "(RC20-Prop3)",
     ),
 )
 

@@ -42,10 +42,10 @@ from theorytest import (
 )
 from theorytest.enclose.determinant import determinant_flow, determinant_signs
 from theorytest.gradient_flow import GradientFlow
+from theorytest.kernel.product_flow import power_templates
 from theorytest.kernel.rules import (
     balance,
     chain_hypotheses,
-    chain_letters,
     gradient_term,
     inverse_hypotheses,
     log_rate_goals,
@@ -216,38 +216,33 @@ def transposed_equation():
     return varied, Instance(sizes=(("d", 2),), letters=numbers)
 
 
-def product_of_balanced_layers(derive):
-    """W W^T = P P P^(L-2), by induction on the number of factors."""
+def balanced_at_all_times(derive):
+    """Balanced layers stay balanced."""
     conserved = derive.cite("RC20-Sec2-Cons")
-    balanced = derive.apply("stays", conserved, derive.assume("balanced"), text="balanced layers stay balanced")
-    depth = derive.assume("depth")
-    letters = chain_letters(chain)
-    first, partial, last = (letters[k] for k in ("First", "Partial", "Last"))
-    gram = (first["a", "k"] * first["c", "k"]).sum("k")
-    power = letters["Power"]
-    shifts = Identity(  # Partial Last^T Last = P Partial
-        (partial["a", "j"] * last["k", "j"] * last["k", "b"]).sum("j", "k"),
-        (gram * partial["c", "b"]).sum("c"),
-    )
-    grams = Identity(  # Partial Partial^T = P P Power
-        (partial["a", "k"] * partial["b", "k"]).sum("k"),
-        (gram * gram.rename({"a": "c", "c": "d"}) * power["d", "b"]).sum("c", "d"),
-    )
-    templates = (shifts, grams)
+    return derive.apply("stays", conserved, derive.assume("balanced"), text="balanced layers stay balanced")
+
+
+def powers(derive):
+    """Derivations that P^j is the product of the first j layers times its transpose: two factors, and one more."""
     cases = []
     for name, (hypotheses, goals) in zip(
-        ("two factors", "one more factor"), chain_hypotheses(chain, templates), strict=True
+        ("two factors", "one more factor"), chain_hypotheses(chain, power_templates(chain)), strict=True
     ):
         inner = derive.inner(*hypotheses)
         balance_of_the_newest, *earlier = inner.given
         for goal in goals:
             inner.equal(name, goal.lhs, goal.rhs, using=earlier, backwards=(balance_of_the_newest,))
         cases.append(inner.derivation())
+    return cases
+
+
+def product_of_balanced_layers(derive):
+    """W W^T = P P P^(L-2), by induction on the number of factors."""
     return derive.apply(
         "balanced-chain",
-        balanced,
-        depth,
-        data=(DEEP_MATRIX, *cases, *templates),
+        balanced_at_all_times(derive),
+        derive.assume("depth"),
+        data=(DEEP_MATRIX, *powers(derive), *power_templates(chain)),
         text="W W^T = P^L, by induction on the number of factors",
     )
 

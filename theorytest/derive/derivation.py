@@ -21,6 +21,7 @@ from theorytest.kernel import modes as _modes  # noqa: F401  (registers its rule
 from theorytest.kernel import moment as _moment  # noqa: F401  (registers its rules)
 from theorytest.kernel import order as _order  # noqa: F401  (registers its rules)
 from theorytest.kernel import probability as _probability  # noqa: F401  (registers its rules)
+from theorytest.kernel import product_flow as _product_flow  # noqa: F401  (registers its rules)
 from theorytest.kernel import reading as _reading  # noqa: F401  (registers its rules)
 from theorytest.kernel import spectra as _spectra  # noqa: F401  (registers its rules)
 from theorytest.kernel import states as _states  # noqa: F401  (registers its rules)

@@ -251,6 +251,36 @@ class LogDeterminantRate:
 
 
 @noun
+class EndMatrixRate:
+    """At every time, for a product W of L matrices: dW/dt = -sum over l = 1..L of [W W^T]^a grad [W^T W]^b with a =
+    (L - l) / L and b = (l - 1) / L (RC20 Lemma 4). Powers are positive semidefinite, and 0^0 = I.
+
+    left, right: the numerators of a and b as coefficients of 1, L and l; shift: added to the denominator L;
+    all_layers: the whole sum, or the summand l = L alone.
+    """
+
+    motion: Flow
+    left: tuple[int, int, int] = (0, 1, -1)
+    right: tuple[int, int, int] = (-1, 0, 1)
+    shift: int = 0
+    all_layers: bool = True
+
+
+@noun
+class SingularValueRate:
+    """For every differentiable singular value decomposition W(t) = sum_r s_r u_r v_r^T along the flow of a product of L
+    matrices (singular values may be negative and in any order): at every time d/dt s_r = -L (s_r^2)^(1 - 1/L) <grad,
+    u_r v_r^T> (RC20 Lemma 5).
+
+    exponent: as coefficients of 1 and 1/L; times_depth: the factor is L, or else 1.
+    """
+
+    motion: Flow
+    exponent: tuple[int, int] = (1, -1)
+    times_depth: bool = True
+
+
+@noun
 class SliceTruncation:
     """Approximation of a Tucker tensor by one of low multilinear rank (kind: Approximation; HKA24 Proposition 4.6).
 
@@ -704,6 +734,8 @@ Claim = (
     | RankIsCount
     | Matricization
     | TuckerNorm
+    | EndMatrixRate
+    | SingularValueRate
     | HigherOrderSVD
     | Definition
     | InWords

@@ -34,6 +34,7 @@ from theorytest.kernel.claim import (
     Determinant,
     DeterminantSignPreserved,
     Entry,
+    EndMatrixRate,
     Evolution,
     Exactly,
     Flow,
@@ -51,6 +52,7 @@ from theorytest.kernel.claim import (
     RestProduct,
     SameSize,
     SliceTruncation,
+    SingularValueRate,
     TuckerNorm,
     ZeroStays,
 )
@@ -69,7 +71,8 @@ from theorytest.kernel.parameterization import (
     size_of,
 )
 from theorytest.kernel.quantity import Comparison
-from theorytest.kernel.rules import terms
+from theorytest.kernel.rules import matrix_chain, terms
+from theorytest.kernel.product_flow import end_matrix_violation, singular_value_violation
 from theorytest.kernel.scalar import ZERO, Number, derivative
 from theorytest.kernel.statement import Counterexample, Instance, Statement, Witness
 from theorytest.kernel.terms import Indices, Tensor, Term, zero
@@ -361,6 +364,8 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
         return every_flow.violation(claim, witness)
     if isinstance(claim, DeterminantSignPreserved):
         return _sign_change(statement, claim, instance)
+    if isinstance(claim, EndMatrixRate | SingularValueRate):
+        return _product_rate(claim, instance)
     if isinstance(claim, SliceTruncation):
         return truncation.refutes(claim, witness)
     if isinstance(claim, Matricization):
@@ -634,6 +639,17 @@ def _end_motion(flow: Flow, instance: Instance) -> tuple[Concrete, dict[str, Arr
 
 def _determinant_rate(end: Array, rate: Array) -> Fraction:
     """d/dt det W = sum_i det(W with row i replaced by its velocity): exact also where W is singular."""
+def _product_rate(claim: EndMatrixRate | SingularValueRate, instance: Instance) -> str:
+    """How a claim about the velocity of a product of matrices fails at an instance."""
+    matrix_chain(claim.motion.parameterization)
+    _, blocks, _, end, rate = _end_motion(claim.motion, instance)
+    assert instance.gradient is not None  # see `_end_motion`
+    given = len(blocks), end, rate, instance.gradient
+    if isinstance(claim, EndMatrixRate):
+        return end_matrix_violation(claim, *given)
+    return singular_value_violation(claim, *given)
+
+
     n = end.shape[0]
     total = Fraction(0)
     for row in range(n):
