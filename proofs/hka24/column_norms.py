@@ -1,7 +1,7 @@
 """How long the columns x_r^m = A_1 ... A_k w_r^m are (HKA24 equations 12 and 13).
 
-From above: ||A_i y|| <= ||A_i||_F ||y||, one factor at a time, so that ||x_r|| <= ||G_r||^k ||w_r|| where ε(0) = 0. From
-below, where adjacent matrices are balanced as well: with c = ||G_r||^2 / d, induction on the number j of factors shows
+From above: ||A_i y|| <= ||A_i||_F ||y||, one factor at a time: ||x_r|| <= ||G_r||^k ||w_r|| where ε(0) = 0. From below,
+ where adjacent matrices are balanced as well: with c = ||G_r||^2 / d, induction on the number j of factors shows
 c ||Z_j||^2 <= ||E^T Z_j||^2 and d c^j <= ||Z_j||^2 for the product Z_j of the last j factors and the first of these, E.
 So the largest singular value s of A = Z_k has s^2 >= ||A||_F^2 / d >= c^k; and for a right singular vector v of s,
 ||A w||^2 - s^2 <v, w>^2 = ||A (w - <v, w> v)||^2 >= 0.
@@ -114,24 +114,24 @@ def deep(instance, *vectors, norm):
     return replace(made, letters=(*made.letters, *more))
 
 
-def of_size_five(first=(5, 0), *, matrices=((4, 0, 0, 3), (0, 4, -3, 0)), last=-1):
+def of_size_five(first=(5, 0), *, matrices=((4, 0, 0, 3), (0, 4, -3, 0)), gradient=(0, 0, 0, -1)):
     """Two modes of dimension 2; G = 5 I, every vector and every matrix the same, all of norm 5."""
     blocks = [("G", array((2, 2), 5, 0, 0, 5))]
     for n in (1, 2):
         blocks += [(f"A[{n},{k}]", array((2, 2, 2), *a, *a)) for k, a in enumerate(matrices, 1)]
     blocks += [(f"w[{n}]", array((2, 2), *first, *first)) for n in (1, 2)]
     sizes = (("N", 2), ("d", (2, 2)), ("R", (2, 2)), ("k", (len(matrices), len(matrices))))
-    return Instance(sizes, (("m", 1),), tuple(blocks), array((2, 2), 0, 0, 0, last))
+    return Instance(sizes, (("m", 1),), tuple(blocks), array((2, 2), *gradient))
 
 
-def one_column(*first, matrices, norm, gradient=-1):
-    """Mode 1 of any dimension, mode 2 of dimension 1, one column each; the core and the vector of mode 2 are ``norm``."""
+def one_column(*first, matrices, norm, gradient=(-1,)):
+    """Mode 1 of any dimension, mode 2 of dimension 1, one column each; core and vector of mode 2 are ``norm``."""
     d = len(first)
     blocks = [("G", array((1, 1), norm))]
     blocks += [(f"A[1,{k}]", array((1, d, d), *a)) for k, a in enumerate(matrices, 1)]
     blocks += [("w[1]", array((1, d), *first)), ("w[2]", array((1, 1), norm))]
     sizes = (("N", 2), ("d", (d, 1)), ("R", (1, 1)), ("k", (len(matrices), 0)))
-    return Instance(sizes, (("m", 1),), tuple(blocks), array((d, 1), gradient))
+    return Instance(sizes, (("m", 1),), tuple(blocks), array((d, 1), *gradient))
 
 
 RIGHT = deep(of_size_five(), (0, 1), (0, 1), norm=16)  # v_1 = e_2
@@ -198,12 +198,18 @@ def of_matrices(derive):
 @proof(equation_13)
 def one_factor_at_a_time(derive):
     positive, square = parts(derive, derive.assume("‖w‖"))
-    size_positive, size = parts(derive, derive.assume("‖x‖"))
+    _, size = parts(derive, derive.assume("‖x‖"))
     power = derive.assume("‖G‖^k")
     shown = along_chain(
-        derive, flow, 0, (square, positive, power, of_matrices(derive)), FROM_ABOVE, start_from_above, one_more_factor,
+        derive,
+        flow,
+        0,
+        (square, positive, power, of_matrices(derive)),
+        FROM_ABOVE,
+        start_from_above,
+        one_more_factor,
         "induction on the number of factors",
-    )  # fmt: skip
+    )
 
     def roots(inner, found, positive, square, size):
         bound, power = parts(inner, found)
@@ -282,9 +288,7 @@ def balanced_matrices(derive):
 
 def below(derive, facts, step=one_more_balanced_factor):
     """d c^k <= ||A||_F^2, from the facts about ω, c, the matrices and the number of factors."""
-    return along_chain(
-        derive, flow, 1, facts, FROM_BELOW, one_factor, step, "induction on the number of factors"
-    )  # fmt: skip
+    return along_chain(derive, flow, 1, facts, FROM_BELOW, one_factor, step, "induction on the number of factors")
 
 
 ABOVE_ROOT = Inequality(lower["r"] * cosine["r"] * omega["r"], "<=", xi["r"])
@@ -296,9 +300,12 @@ def eigenvector(inner, found, norm, eigen, unit, size, aligned, root, positive):
     s = largest["r"]
     frobenius = inner.apply("frobenius-by-spectral-norm", norm, data=("r",), text="||A||_F^2 <= d s^2")
     both = inner.at_most(
-        "d c^k <= d s^2", dimension * lower_square["r"], dimension * s * s, (product_bound, frobenius),
+        "d c^k <= d s^2",
+        dimension * lower_square["r"],
+        dimension * s * s,
+        (product_bound, frobenius),
         [Use(0, ones, (), ()), Use(1, ones, (), ())],
-    )  # fmt: skip
+    )
     some = inner.apply("size-positive", data=(ROWS,), text="d >= 1")
     power = Inequality(lower_square["r"], "<=", s * s)
     power = inner.apply("cancel", some, both, data=(dimension, power), text="c^k <= s^2")
@@ -310,9 +317,18 @@ def eigenvector(inner, found, norm, eigen, unit, size, aligned, root, positive):
     whole = lower["r"] * cosine["r"] * omega["r"]
     weight = cosine["r"] * cosine["r"] * omega["r"] * omega["r"]
     squares = inner.at_most(
-        "both sides squared", whole * whole, xi["r"] * xi["r"], (shadow, power, root, aligned, size),
-        [Use(0, ones, (), ()), Use(1, weight, (), ()), Use(2, -weight, (), ()), Use(3, s * s, (), ()), Use(4, -ones, (), ())],
-    )  # fmt: skip
+        "both sides squared",
+        whole * whole,
+        xi["r"] * xi["r"],
+        (shadow, power, root, aligned, size),
+        [
+            Use(0, ones, (), ()),
+            Use(1, weight, (), ()),
+            Use(2, -weight, (), ()),
+            Use(3, s * s, (), ()),
+            Use(4, -ones, (), ()),
+        ],
+    )
     inner.apply("square-root", positive, squares, data=(ABOVE_ROOT,), text="of both sides")
 
 
@@ -381,7 +397,7 @@ def without_the_dimension():
     """||G_r||^k |<v_1, w_r>|, not divided by sqrt(d)^k."""
     claim = AtTime(Inequality(upper["r"] * cosine["r"] * omega["r"], "<=", xi["r"]), flow)
     assumptions = tuple(POWER if a is ROOT_POWER else a for a in EQUATION_12)
-    witness = deep(one_column(5, 0, matrices=((4, 0, 0, 3),), norm=5, gradient=1), (1, 0), norm=4)
+    witness = deep(one_column(5, 0, matrices=((4, 0, 0, 3),), norm=5, gradient=(1,)), (1, 0), norm=4)
     return replace(equation_12, assumptions=assumptions, claim=claim), Witness(witness)
 
 
@@ -428,13 +444,23 @@ def without_matrices(derive):
         cauchy = inner.at_most("Cauchy and Schwarz", product * product * 2, lengths * 2, by=[Square(wedge, ("a", "b"))])
         whole, weight = ABOVE_ROOT.lhs, cosine["r"] * cosine["r"] * omega["r"] * omega["r"]
         squares = inner.at_most(
-            "both sides squared", whole * whole, xi["r"] * xi["r"], (cauchy, root, power, aligned, unit, same, size),
-            [Use(0, ones * Fraction(1, 2), (), ()), Use(1, -weight, (), ()), Use(2, -weight, (), ()), Use(3, -ones, (), ()),
-             Use(4, -square_w, (), ()), Use(5, -ones, (), ()), Use(6, -ones, (), ())],
-        )  # fmt: skip
+            "both sides squared",
+            whole * whole,
+            xi["r"] * xi["r"],
+            (cauchy, root, power, aligned, unit, same, size),
+            [
+                Use(0, ones * Fraction(1, 2), (), ()),
+                Use(1, -weight, (), ()),
+                Use(2, -weight, (), ()),
+                Use(3, -ones, (), ()),
+                Use(4, -square_w, (), ()),
+                Use(5, -ones, (), ()),
+                Use(6, -ones, (), ()),
+            ],
+        )
         inner.apply("square-root", positive, squares, data=(ABOVE_ROOT,), text="of both sides")
 
-    at_time(derive, flow, (none, unit, size, aligned, root, positive), compare, "at k = 0")
+    return at_time(derive, flow, (none, unit, size, aligned, root, positive), compare, "at k = 0")
 
 
 @control(

@@ -3,8 +3,8 @@
 At a time of the flow, letters stand for norms: ω_r = ||w_r^m||, ξ_r = ||x_r^m|| with x_r^m = A^{m,r} w_r^m, and ζ_q for
 the product of ||x_{r_n}^n|| over the other modes, whose indices together are q. Δ_{r,q} is <-grad, x̂_{r_1} (x) ... (x)
 x̂_{r_N}> for the unit vectors x̂ = x / ||x||, and δ_r = sum' G ζ Δ. As d/dt ||w_r||^2 = 2 sum' G <-grad, x (x) ...> =
-2 ξ_r δ_r (equation 5), the chain rule gives d/dt ||w_r|| = (ξ_r / ω_r) δ_r; where ε(0) = 0, ||G_r|| is the same function
-of time.
+2 ξ_r δ_r (equation 5), the chain rule gives d/dt ||w_r|| = (ξ_r / ω_r) δ_r; where ε(0) = 0, ||G_r|| is the same
+function of time.
 """
 
 from dataclasses import replace
