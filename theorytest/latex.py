@@ -231,9 +231,7 @@ def quantity(name: str) -> str:
     if found is None:
         return ""
     kind, of, other, at, exponent, early = found.groups()
-    if early:
-        return rf"\left.{quantity(name.replace(early, ''))}\right|_{{t = 0}}"
-    matrix = "W" if of == "end" else symbol(of)
+    matrix = ("W" if of == "end" else symbol(of)) + ("(0)" if early else "")
     index = at.split(",") if at else []
     spectral = matrix if len(index) <= (kind == "singular value") else f"[{matrix}]_{{({index[-1]})}}"
     match kind:
@@ -247,12 +245,12 @@ def quantity(name: str) -> str:
             place = ", ".join([":"] * (int(index[0]) - 1) + [index[1], r"\ldots"])
             return rf"\left\lVert ({matrix})_{{{place}}}\right\rVert^{{2}}"
         case "component":
-            return f"P_{{{index[0]}}}^{{2}}"
+            return f"P_{{{index[0]}}}^{{2}}" + ("(0)" if early else "")
         case "gram gap":
             Y = symbol(other)
             return rf"\left\lVert {matrix}^{{\top}} {matrix} - {Y} {Y}^{{\top}}\right\rVert^{{2}}"
         case "unbalancedness":
-            return r"\epsilon"
+            return r"\epsilon" + ("(0)" if early else "")
         case "singular value":
             return rf"\sigma_{{{index[0]}}}({spectral})"
         case "schatten":
