@@ -15,6 +15,7 @@ _MODULES: dict[str, str] = {
         "Outcome Run certified conjecture control evidence integrated proof refuted sampled swept vacuous"
     ),
     "theorytest.decision": "Decision decide",
+    "theorytest.gradient_flow": "GradientFlow along_every_flow tends_to",
     "theorytest.kernel.claim": (
         "All AtLeast AtStart Change Conserved Definition Descent Determinant DeterminantSignPreserved "
         "EndMatrixRate Entry Exactly Flow Identity Inequality InfimalRank Limit LogDeterminantRate Monotone Range "

@@ -20,7 +20,17 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from theorytest.errors import InputError
-from theorytest.kernel.claim import AtEveryState, Claim, Identity, Inequality, ProbabilityBetween, SingularValues, Where
+from theorytest.kernel.claim import (
+    AlongEveryFlow,
+    AtEveryState,
+    Claim,
+    Identity,
+    Inequality,
+    ProbabilityBetween,
+    SingularValues,
+    TendsToEqual,
+    Where,
+)
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.statement import (
     PROVED,
@@ -131,9 +141,13 @@ class _Decider:
         if not count:
             return self._answer(UNDECIDED, "nothing was found that meets the assumptions: they may be unsatisfiable")
         places = f" at {len(self.tried)} shapes" if len(self.tried) > 1 else ""
-        return self._answer(
-            SUPPORTED, f"no counterexample among {count} instances{places}; no usual proof goes through"
-        )
+        tried = f"no counterexample among {count} instances{places}, seed {self.seed}"
+        if isinstance(self.statement.claim, AlongEveryFlow):
+            from theorytest.search.starts import certified
+
+            held = certified(self.statement, self.seed, seconds=max(1.0, min(10.0, self.left)))
+            self.notes += [f"certified from {_starts(instance)}: {text}" for instance, text in held]
+        return self._answer(SUPPORTED, f"{tried}; no usual proof goes through")
 
     # -- searches -----------------------------------------------------------------------------------------------
 
@@ -154,6 +168,15 @@ class _Decider:
                     "exact": t.exact,
                     "least_margin": t.least_margin,
                 }
+                for t in search.tried
+            ]
+            witness = search.witness
+        elif isinstance(claim, AlongEveryFlow | TendsToEqual):
+            from theorytest.search.starts import find_start
+
+            search = find_start(self.statement, self.seed, seconds=seconds)
+            self.tried += [
+                {"sizes": _plain(dict(t.sizes)), "instances": t.exact, "least_margin": t.least_margin}
                 for t in search.tried
             ]
             witness = search.witness
@@ -230,7 +253,7 @@ class _Decider:
             return
 
     def _examples(self, claim: Claim) -> Iterator[Instance]:
-        if isinstance(claim, AtEveryState):
+        if isinstance(claim, AtEveryState | AlongEveryFlow | TendsToEqual):
             from theorytest.models.model import Model
             from theorytest.search.states import exact_states, shapes
             from theorytest.search.strategies import packed
@@ -273,6 +296,14 @@ class _Decider:
         return Decision(
             self.statement, status, reason, certificate, verdict, tuple(self.tried), tuple(self.notes), seconds
         )
+
+
+def _starts(instance: Instance) -> str:
+    """A start in one line."""
+    from theorytest.kernel.encoding import encode
+    from theorytest.record import array_text
+
+    return "; ".join(f"{name} = {array_text(encode(array), most=12)}" for name, array in instance.blocks)
 
 
 def _scalar(claim: Claim) -> bool:

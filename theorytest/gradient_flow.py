@@ -11,7 +11,8 @@ from theorytest.enclose.flow import DONE, Trajectory, integrate, start_of
 from theorytest.enclose.taylor import exact
 from theorytest.errors import InputError
 from theorytest.kernel import quantity
-from theorytest.kernel.claim import FirstTime, Throughout
+from theorytest.kernel.claim import AlongEveryFlow, FirstTime, TendsToEqual, Throughout
+from theorytest.quantity import at_every_state, equal
 
 if TYPE_CHECKING:
     from theorytest.enclose.flowpipe import Flowpipe
@@ -165,3 +166,25 @@ def compare(
         allowed = trajectory.error(t) + Fraction(errors[k])
         found.append(Comparison(difference, allowed, words[k], trajectory.status))
     return found
+
+
+def along_every_flow(model: Any, comparison: quantity.Comparison, *, loss: Any = None) -> AlongEveryFlow:
+    """The comparison holds at every time along the gradient flow from every start of a model.
+
+    model: with its sizes, or a parameterization; loss: one of `theorytest.models`' measured losses, or None for all.
+    """
+    return AlongEveryFlow(*_of_flows(model, comparison, loss))
+
+
+def tends_to(model: Any, one: Any, other: Any, *, loss: Any = None) -> TendsToEqual:
+    """Along the gradient flow from every start of a model, one quantity tends to a value, or to another quantity."""
+    return TendsToEqual(*_of_flows(model, equal(one, other), loss))
+
+
+def _of_flows(model: Any, comparison: quantity.Comparison, loss: Any) -> tuple[Any, ...]:
+    claim = at_every_state(model, comparison)
+    if loss is None:
+        return claim.parameterization, claim.sizes, None, comparison
+    from theorytest.enclose.flowpipe import measured
+
+    return claim.parameterization, claim.sizes, measured(loss), comparison

@@ -344,14 +344,14 @@ def claim(value: Any) -> str:
 def lines(shown: str, width: int = 72) -> list[str]:
     """The LaTeX of a claim cut into lines: at every \\qquad (between claims), and at \\quad (inside of one) where a
     line would have more than about ``width`` letters. Cuts are outside of braces and brackets."""
-    if _letters(shown) <= width // 2:
+    if letters(shown) <= width // 2:
         return [shown]
     made: list[str] = []
     for part in _cut(shown, r"\qquad"):
         line = ""
         for piece in _cut(part, r"\quad"):
             joined = rf"{line} \quad {piece}" if line else piece
-            if line and _letters(joined) > width:
+            if line and letters(joined) > width:
                 made.append(line)
                 joined = piece
             line = joined
@@ -370,8 +370,8 @@ def _cut(shown: str, at: str) -> list[str]:
     return [piece for piece in (*pieces, shown[start:].strip()) if piece]
 
 
-def _letters(shown: str) -> int:
-    """About how many letters a reader sees."""
+def letters(shown: str) -> int:
+    """About how many letters a reader sees in a formula."""
     return len(re.sub(r"\\(?:text|mathrm|operatorname|left|right|frac)\b|[{}_^\s]|\\(?=[A-Za-z])", "", shown))
 
 

@@ -11,7 +11,7 @@ or in balls, the searches in float64 batches. ``<``, ``<=``, ``>``, ``>=`` make 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -201,6 +201,19 @@ def rank(mode: int = 0) -> Quantity:
     return _atom("rank", "", (mode,) if mode else ())
 
 
+def at_start(quantity: Quantity) -> Quantity:
+    """A quantity's value at time 0, in a claim about flows: ``q.norm() >= q.at_start(q.norm())``.
+
+    Its parts have to be rational at a rational start: entries, determinants, squared norms, and roots of these.
+    """
+    expression, atoms = quantity.expression, set[Atom]()
+    for atom in quantity.atoms:
+        early = replace(atom, at_start=True)
+        expression = scalar.substitute(expression, atom.name, early.variable)
+        atoms.add(early)
+    return Quantity(expression, frozenset(atoms))
+
+
 def probability(
     model: Any, event: Comparison, *, at_least: Fraction | int | str = 0, at_most: Fraction | int | str = 1
 ) -> ProbabilityBetween:
@@ -264,6 +277,7 @@ __all__ = [
     "Quantity",
     "absolute",
     "at_every_state",
+    "at_start",
     "component_norm",
     "determinant",
     "distance_to_rank",

@@ -389,6 +389,10 @@ def _datum(value: Any) -> str:
         return records.array_text(value)
     if isinstance(value, list):
         return f"({', '.join(map(_datum, value))})"
+    if isinstance(value, dict) and value.get("is") == "MeasuredLoss":
+        return _loss_text(value)
+    if isinstance(value, dict) and value.get("is") == "FlowSteps":
+        return f"an enclosure of the flow in {plural(len(value['steps']), 'step')}"
     if isinstance(value, dict):
         from theorytest import latex
         from theorytest.kernel.encoding import decode
@@ -396,6 +400,21 @@ def _datum(value: Any) -> str:
         noun = decode(value)
         return readable(latex.claim(noun) if value["is"] in _CLAIMS else latex.side(noun))
     return str(value)
+
+
+def _loss_text(loss: Mapping[str, Any], most: int = 8) -> str:
+    """A measured loss in words: its measurements with their targets."""
+    seen: list[str] = []
+    for m in loss["measurements"]:
+        parts = [
+            ("" if entry["q"] == "1" else f"{entry['q']} ") + f"W({', '.join(str(i + 1) for i in index)})"
+            for index, entry in m["entries"]
+        ]
+        seen.append(f"{' + '.join(parts)} - {m['target']['q']}")
+    shown = ", ".join(seen[:most]) + (f" and {len(seen) - most} more" if len(seen) > most else "")
+    square = loss["slope"]["pieces"] == [[{"q": "0"}, {"q": "1"}]]
+    kind = "half the sum of squares" if square and loss["weight"]["q"] == "1" else "a loss"
+    return f"{kind} of {shown}"
 
 
 _CLAIMS = ("Identity", "Inequality", "Where")

@@ -15,7 +15,7 @@ from typing import Any
 
 from theorytest.kernel.encoding import noun
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.initial_value import InitialValueProblem
+from theorytest.kernel.initial_value import InitialValueProblem, MeasuredLoss
 from theorytest.kernel.parameterization import Focus, Parameterization
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.rank import LawCount, LawSpace
@@ -682,6 +682,36 @@ class FirstTime:
 
 
 @noun
+class AlongEveryFlow:
+    """Along the gradient flow from every start, the comparison holds at every time of the interval of existence.
+
+    sizes: the values of some size symbols, any for all others; loss: None for all measured losses (linear measurements
+    of the end tensor, any targets, a slope that is continuous and piecewise polynomial). Assumptions that are
+    comparisons are about the start.
+    """
+
+    parameterization: Parameterization
+    sizes: tuple[tuple[str, Any], ...]
+    loss: MeasuredLoss | None
+    comparison: Comparison
+
+
+@noun
+class TendsToEqual:
+    """Along the gradient flow from every start, which exists at all times, the difference of both sides of an equation
+    tends to 0 as time tends to infinity. All else is as in `AlongEveryFlow`."""
+
+    parameterization: Parameterization
+    sizes: tuple[tuple[str, Any], ...]
+    loss: MeasuredLoss | None
+    comparison: Comparison
+
+    def __post_init__(self) -> None:
+        if self.comparison.relation != "=":
+            raise KernelError(f"a limit needs an equation, given the relation {self.comparison.relation}")
+
+
+@noun
 class All:
     """Every one of the claims holds."""
 
@@ -704,6 +734,8 @@ Claim = (
     | SpectralNorm
     | DeterminantSignPreserved
     | LogDeterminantRate
+    | EndMatrixRate
+    | SingularValueRate
     | SliceTruncation
     | Where
     | SingularValues
@@ -734,13 +766,13 @@ Claim = (
     | RankIsCount
     | Matricization
     | TuckerNorm
-    | EndMatrixRate
-    | SingularValueRate
     | HigherOrderSVD
     | Definition
     | InWords
     | Throughout
     | FirstTime
+    | AlongEveryFlow
+    | TendsToEqual
     | All
 )
 

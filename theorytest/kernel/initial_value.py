@@ -25,7 +25,7 @@ from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array, Concrete, Parameterization
 
 Basis = tuple[tuple[Fraction, ...], ...]  # columns
-Slots = list[int | None]  # the entries of an array in row-major order; None is 0
+Slots = Sequence[int | None]  # the entries of an array in row-major order; None is 0
 Products = tuple[tuple[Fraction, tuple[tuple[int, int], ...]], ...]
 Linear = tuple[tuple[Fraction, tuple[int, ...]], ...]
 
@@ -116,12 +116,10 @@ class Field:
     """
 
     inputs: int
-    slots: int
     nodes: tuple[Node, ...]
     squares: tuple[Fraction, ...]
     parameters: tuple[int | None, ...]
     end: tuple[int | None, ...]
-    shape: tuple[int, ...]
     residuals: tuple[int, ...]
     slopes: tuple[int, ...]
     forces: tuple[int, ...]
@@ -199,7 +197,7 @@ def _contract(
     parts = (left,) if right is None else (left, right)
     inner = tuple(dict.fromkeys(leg for part in parts for leg in part.legs if leg not in output))
     names = output + inner
-    made: Slots = []
+    made: list[int | None] = []
     for outer in cartesian(*(range(dims[leg]) for leg in output)):
         terms: list[tuple[Fraction, tuple[int, ...]]] = []
         for rest in cartesian(*(range(dims[leg]) for leg in inner)):
@@ -276,8 +274,6 @@ def field(problem: InitialValueProblem, pieces: tuple[int, ...] | None, basis: B
         for p, c in at:
             pulled.setdefault(p, []).append((-loss.weight * c, (g,)))
     adjoint = _Slotted([tape.sum(pulled.get(p, [])) for p in range(len(end.slots))], concrete.output)
-    adjoint = _contract(tape, adjoint, None, concrete.output, dims)
-    adjoint = _Slotted(adjoint.slots, concrete.output)
     gradients: dict[str, list[list[tuple[Fraction, tuple[int, ...]]]]] = {
         name: [[] for _ in array.entries] for name, array in problem.start
     }
@@ -299,12 +295,10 @@ def field(problem: InitialValueProblem, pieces: tuple[int, ...] | None, basis: B
         velocities.append(tape.slot(Fraction(0), [(entry / square, (slot,)) for entry, slot in moved]))
     return Field(
         len(columns),
-        tape.inputs + len(tape.nodes),
         tuple(tape.nodes),
         squares,
         tuple(parameters),
         tuple(end.slots),
-        concrete.shape,
         tuple(residuals),
         tuple(slopes),
         tuple(forces),
@@ -364,10 +358,10 @@ def require_invariant(problem: InitialValueProblem, basis: Basis) -> None:
     for j, column in enumerate(columns):
         for i, entry in column:
             theta[i] = theta[i] + rational(entry) * gens[j]
-    before = _values(whole, theta + [zero] * len(whole.residuals), zero)
+    before = values_of(whole, theta + [zero] * len(whole.residuals), zero)
     residuals = [str(before[slot]) for slot in whole.residuals]
     symbols = {residual: gens[len(columns) + k] for k, residual in enumerate(residuals)}
-    values = _values(whole, theta + [symbols[residual] for residual in residuals], zero)
+    values = values_of(whole, theta + [symbols[residual] for residual in residuals], zero)
     force = [values[slot] for slot in whole.velocities]
     for column in columns:
         square = sum((entry * entry for _, entry in column), Fraction(0))
@@ -378,7 +372,7 @@ def require_invariant(problem: InitialValueProblem, basis: Basis) -> None:
         raise KernelError("the subspace is not invariant under the flow")
 
 
-def _values(made: Field, inputs: Sequence[Any], zero: Any) -> list[Any]:
+def values_of(made: Field, inputs: Sequence[Any], zero: Any) -> list[Any]:
     """The values of all slots."""
     values = list(inputs)
     for node in made.nodes:

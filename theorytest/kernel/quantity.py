@@ -9,7 +9,7 @@ else a ball; comparisons are three-valued. Members, modes and entries count from
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, reduce
 from itertools import combinations, permutations, product
@@ -54,6 +54,8 @@ class Atom:
     along mode ``index[-1]`` where W is no matrix: singular value (index[0] = k, largest first); schatten (number
     = p > 0, the p-th root of the sum of p-th powers); effective rank (RC20 Definition 1); distance to rank (number = r,
     the Frobenius distance to the matrices of rank at most r); rank (exact states only).
+
+    at_start: in a claim about flows, the value at time 0.
     """
 
     kind: str
@@ -61,6 +63,7 @@ class Atom:
     index: tuple[int, ...] = ()
     other: str = ""
     number: Fraction = Fraction(0)
+    at_start: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -73,7 +76,8 @@ class Atom:
         """How the quantity is written; two atoms have the same name only if they are the same."""
         what = f"{self.of or END}{f'|{self.other}' if self.other else ''}"
         where = f" at {','.join(map(str, self.index))}" if self.index else ""
-        return f"{self.kind}({what}{where}{f' of {self.number}' if self.number else ''})"
+        when = " at time 0" if self.at_start else ""
+        return f"{self.kind}({what}{where}{f' of {self.number}' if self.number else ''}{when})"
 
     @property
     def variable(self) -> Variable:
@@ -148,6 +152,8 @@ def value(atom: Atom, state: State) -> Value:
 
     Raises `KernelError` where there is no such quantity at these sizes, `UndefinedError` where it has no value here.
     """
+    if atom.at_start:
+        raise KernelError(f"{atom.name} is about a flow: one state has no other time")
     match atom.kind:
         case "entry":
             shape, entries = state.grid(atom.of)
@@ -497,6 +503,21 @@ def both_sides(comparison: Comparison, state: State) -> tuple[Value, Value]:
     return evaluate(comparison.lhs, values), evaluate(comparison.rhs, values)
 
 
+def from_start(comparison: Comparison, state: State) -> Comparison:
+    """The comparison with the values at time 0 put in, which have to be rational."""
+    lhs, rhs = comparison.lhs, comparison.rhs
+    kept: list[Atom] = []
+    for atom in comparison.atoms:
+        if not atom.at_start:
+            kept.append(atom)
+            continue
+        found = value(replace(atom, at_start=False), state)
+        if not isinstance(found, Fraction):
+            raise KernelError(f"{atom.name} is not rational: take a polynomial of the entries, or its square")
+        lhs, rhs = (substitute(side, atom.name, scalar(found)) for side in (lhs, rhs))
+    return Comparison(lhs, comparison.relation, rhs, tuple(kept))
+
+
 def exact_state(concrete: Concrete, blocks: Mapping[str, Array]) -> State:
     """The state of exact arrays."""
     wrong = {name: a.shape for name, a in blocks.items() if concrete.blocks.get(name) != a.shape}
@@ -525,6 +546,8 @@ def written_out(expression: Scalar, atoms: Sequence[Atom], concrete: Concrete) -
 
 
 def _polynomial(atom: Atom, concrete: Concrete, entries: Mapping[str, list[Variable]]) -> Scalar:
+    if atom.at_start:
+        raise KernelError(f"{atom.name} is about a flow: one state has no other time")
     shape = concrete.blocks.get(atom.of) if atom.of else concrete.shape
     if atom.kind == "component":
         (member,) = _index(atom.index, 1)
@@ -600,4 +623,4 @@ def _end_entries(concrete: Concrete, entries: Mapping[str, list[Variable]]) -> l
     return made
 
 
-__all__ = ["Atom", "Comparison", "State", "both_sides", "exact_state", "holds", "value", "written_out"]
+__all__ = ["Atom", "Comparison", "State", "both_sides", "exact_state", "from_start", "holds", "value", "written_out"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from theorytest.kernel.analysis import Formula
 from theorytest.kernel.ball import Value, ball, precision
-from theorytest.kernel.claim import AtEveryState, Claim, Identity, Inequality, Where
+from theorytest.kernel.claim import AlongEveryFlow, AtEveryState, Claim, Identity, Inequality, TendsToEqual, Where
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Concrete, Parameterization
 from theorytest.kernel.quantity import Comparison, State, both_sides, exact_state, holds, written_out
@@ -31,8 +31,8 @@ def has_sizes(sizes: tuple[tuple[str, Any], ...], instance: Instance) -> None:
 
 
 def fails(formula: Comparison, claim: Claim, instance: Instance, bits: int) -> str:
-    """Why an assumption about the state does not hold at an instance; empty where it does."""
-    if not isinstance(claim, AtEveryState):
+    """Why an assumption about the state (of a flow: at time 0) does not hold at an instance; empty where it does."""
+    if not isinstance(claim, AtEveryState | AlongEveryFlow | TendsToEqual):
         raise KernelError("quantities of a state are assumed: of which model, at which time?")
     has_sizes(claim.sizes, instance)
     held = holds(formula, state_of(claim.parameterization, instance), bits)

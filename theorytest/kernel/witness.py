@@ -14,12 +14,13 @@ from itertools import combinations, permutations, product
 
 from flint import fmpq, fmpq_mat  # pyright: ignore[reportMissingTypeStubs]
 
-from theorytest.kernel import analysis, components, evolution, instant, states, truncation
+from theorytest.kernel import analysis, components, every_flow, evolution, instant, states, truncation
 from theorytest.kernel.ball import evaluate as scalar_value
 from theorytest.kernel.claim import (
     MOMENTUM,
     STEP_SIZE,
     All,
+    AlongEveryFlow,
     Always,
     AtEveryState,
     AtLeast,
@@ -33,8 +34,8 @@ from theorytest.kernel.claim import (
     Descent,
     Determinant,
     DeterminantSignPreserved,
-    Entry,
     EndMatrixRate,
+    Entry,
     Evolution,
     Exactly,
     Flow,
@@ -51,8 +52,9 @@ from theorytest.kernel.claim import (
     Reading,
     RestProduct,
     SameSize,
-    SliceTruncation,
     SingularValueRate,
+    SliceTruncation,
+    TendsToEqual,
     TuckerNorm,
     ZeroStays,
 )
@@ -70,9 +72,9 @@ from theorytest.kernel.parameterization import (
     evaluate,
     size_of,
 )
+from theorytest.kernel.product_flow import end_matrix_violation, singular_value_violation
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.rules import matrix_chain, terms
-from theorytest.kernel.product_flow import end_matrix_violation, singular_value_violation
 from theorytest.kernel.scalar import ZERO, Number, derivative
 from theorytest.kernel.statement import Counterexample, Instance, Statement, Witness
 from theorytest.kernel.terms import Indices, Tensor, Term, zero
@@ -362,10 +364,10 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
         return _leaves_zero(claim, instance)
     if isinstance(claim, AlongEveryFlow | TendsToEqual):
         return every_flow.violation(claim, witness)
-    if isinstance(claim, DeterminantSignPreserved):
-        return _sign_change(statement, claim, instance)
     if isinstance(claim, EndMatrixRate | SingularValueRate):
         return _product_rate(claim, instance)
+    if isinstance(claim, DeterminantSignPreserved):
+        return _sign_change(statement, claim, instance)
     if isinstance(claim, SliceTruncation):
         return truncation.refutes(claim, witness)
     if isinstance(claim, Matricization):
@@ -637,8 +639,6 @@ def _end_motion(flow: Flow, instance: Instance) -> tuple[Concrete, dict[str, Arr
     return concrete, blocks, speeds, end, Array(end.shape, tuple(rate))
 
 
-def _determinant_rate(end: Array, rate: Array) -> Fraction:
-    """d/dt det W = sum_i det(W with row i replaced by its velocity): exact also where W is singular."""
 def _product_rate(claim: EndMatrixRate | SingularValueRate, instance: Instance) -> str:
     """How a claim about the velocity of a product of matrices fails at an instance."""
     matrix_chain(claim.motion.parameterization)
@@ -650,6 +650,8 @@ def _product_rate(claim: EndMatrixRate | SingularValueRate, instance: Instance) 
     return singular_value_violation(claim, *given)
 
 
+def _determinant_rate(end: Array, rate: Array) -> Fraction:
+    """d/dt det W = sum_i det(W with row i replaced by its velocity): exact also where W is singular."""
     n = end.shape[0]
     total = Fraction(0)
     for row in range(n):

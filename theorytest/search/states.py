@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from theorytest.errors import InputError
 from theorytest.kernel import scalar
 from theorytest.kernel.ball import UndefinedError
-from theorytest.kernel.claim import AtEveryState
+from theorytest.kernel.claim import AlongEveryFlow, AtEveryState, TendsToEqual
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array
 from theorytest.kernel.quantity import Atom, Comparison, exact_state, value
@@ -95,7 +95,7 @@ def find_state(statement: Statement, seed: int = 0, *, seconds: float = 30.0, ro
     return found
 
 
-def shapes(claim: AtEveryState, statement: Statement) -> list[Sizes]:
+def shapes(claim: AtEveryState | AlongEveryFlow | TendsToEqual, statement: Statement) -> list[Sizes]:
     """The sizes that a search goes through, fewest parameters first."""
     fixed = dict(claim.sizes)
     model = claim.parameterization
@@ -164,8 +164,11 @@ def _tried(statement: Statement, place: Any, blocks: Mapping[str, Array]) -> tup
 
 
 def exact_states(model: Model, statement: Statement, seed: int) -> Iterator[dict[str, Array]]:
-    """Small exact states, simplest numbers first; balanced ones where equations are assumed."""
+    """Small exact states, simplest numbers first (all 0, all 1, then at random); balanced ones where equations are
+    assumed."""
     equations = any(isinstance(a.formula, Comparison) and a.formula.relation == "=" for a in statement.assumptions)
+    for entry in (0, 1):
+        yield {name: Array(shape, (Fraction(entry),) * prod(shape)) for name, shape in model.shapes.items()}
     for level in range(EXACT):
         random = Random(f"{seed}/{packed(model.sizes)}/{level}")
         if equations and level % 2:

@@ -1,0 +1,258 @@
+"""Starts from which a claim about every flow fails: smallest shapes first, float64 batches, then an enclosure.
+
+A comparison is followed along batches of random flows; where it seems to fail by more than the integrator's error, the
+start is rounded to small rationals and the flow is enclosed until the kernel sees the failure. A limit is refuted at
+equilibria and along conserved quantities, which are looked for among small exact starts. Only what the kernel refutes
+is returned.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+from random import Random
+from typing import Any
+
+from theorytest.errors import InputError
+from theorytest.kernel.claim import AlongEveryFlow, TendsToEqual
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.every_flow import CONSERVED, EQUILIBRIUM, problem_of
+from theorytest.kernel.initial_value import MeasuredLoss, Measurement, Slope
+from theorytest.kernel.parameterization import Array
+from theorytest.kernel.quantity import exact_state, from_start, value
+from theorytest.kernel.statement import Instance, Statement, Witness
+from theorytest.kernel.witness import refutes, require_assumptions
+from theorytest.models.model import Model
+from theorytest.search.states import Search, Tried, exact_states, margin, shapes
+from theorytest.search.strategies import Sizes, packed
+
+STARTS = 40  # exact starts a shape
+TIMES = (Fraction(1, 4), Fraction(1), Fraction(4), Fraction(12))
+CLEAR = 1e-7  # a failure by less may be the integrator's
+SCALES = (Fraction(1), Fraction(1, 4))
+HALF_SQUARE = Slope(((Fraction(0), Fraction(1)),))
+
+
+def find_start(statement: Statement, seed: int = 0, *, seconds: float = 30.0) -> Search:
+    """Look for a start that refutes a claim about every flow (`AlongEveryFlow`, `TendsToEqual`)."""
+    claim = statement.claim
+    if not isinstance(claim, AlongEveryFlow | TendsToEqual):
+        raise InputError(f"given a claim of kind {type(claim).__name__}, needed one about every flow of a model")
+    until = time.monotonic() + seconds
+    found = Search()
+    missing = ""
+    for sizes in shapes(claim, statement):
+        if time.monotonic() > until:
+            found.finished = False
+            break
+        try:
+            found.witness, tried = _at_shape(statement, claim, sizes, seed, until)
+        except KernelError as error:
+            missing = str(error)
+            continue
+        found.tried.append(tried)
+        if found.witness is not None:
+            break
+    if not found.tried and found.finished:
+        raise InputError(f"the claim can be evaluated at none of the shapes tried: {missing or 'no sizes fit'}")
+    return found
+
+
+def losses(model: Model, seed: int) -> Iterator[MeasuredLoss]:
+    """Half sums of squared residuals: all entries observed, then all but the first; small targets."""
+    entries = list(product(*map(range, model.shape)))
+    for level in range(4):
+        random = Random(f"{seed}/{model.shape}/{level}")
+        seen = entries if level % 2 == 0 or len(entries) == 1 else entries[1:]
+        targets = [Fraction(int(len(set(e)) == 1)) if level == 0 else Fraction(random.randint(-2, 2)) for e in seen]
+        yield MeasuredLoss(
+            tuple(Measurement(((e, Fraction(1)),), t) for e, t in zip(seen, targets, strict=True)), HALF_SQUARE
+        )
+
+
+def _at_shape(
+    statement: Statement, claim: AlongEveryFlow | TendsToEqual, sizes: Sizes, seed: int, until: float
+) -> tuple[Witness | None, Tried]:
+    model = Model(claim.parameterization, sizes)
+    place = packed(sizes)
+    state = exact_state(model.concrete, model.random(0))
+    for atom in claim.comparison.atoms:
+        value(replace(atom, at_start=False), state)  # raises where there is no such quantity at these sizes
+    count, least = 0, None
+    chosen = [claim.loss] if claim.loss is not None else list(losses(model, seed))
+    for loss in chosen:
+        starts: list[Instance] = []
+        for scale, blocks in product(SCALES, list(exact_states(model, statement, seed))[:STARTS]):
+            scaled = {n: Array(a.shape, tuple(scale * x for x in a.entries)) for n, a in blocks.items()}
+            instance = Instance(sizes=place, blocks=tuple(scaled.items()))
+            try:
+                require_assumptions(statement, instance)
+            except KernelError:
+                continue
+            starts.append(instance)
+        count += len(starts)
+        if not starts:
+            continue
+        if isinstance(claim, TendsToEqual):
+            witness = _no_limit(statement, starts, loss)
+        else:
+            witness, low = _violated(statement, claim, model, starts, loss, until)
+            least = low if least is None else least if low is None else min(least, low)
+        if witness is not None:
+            return witness, Tried(place, count, 0, least)
+        if time.monotonic() > until:
+            break
+    return None, Tried(place, count, 0, least)
+
+
+def _no_limit(statement: Statement, starts: list[Instance], loss: MeasuredLoss) -> Witness | None:
+    for reason, instance in product((EQUILIBRIUM, CONSERVED), starts):
+        witness = Witness(instance, (loss, reason))
+        try:
+            refutes(statement, witness)
+        except KernelError:
+            continue
+        return witness
+    return None
+
+
+def _violated(
+    statement: Statement,
+    claim: AlongEveryFlow,
+    model: Model,
+    starts: list[Instance],
+    loss: MeasuredLoss,
+    until: float,
+) -> tuple[Witness | None, float | None]:
+    """Flows of all starts in float64; those that seem to fail are enclosed, the simplest numbers first."""
+    gaps = _gaps(claim, model, starts, loss)
+    least = min((g for gap in gaps for _, g in gap), default=None)
+    failing = [k for k in range(len(starts)) if any(g < -CLEAR for _, g in gaps[k])]
+    for k in sorted(failing, key=lambda k: _height(starts[k]))[:8]:
+        if time.monotonic() > until:
+            break
+        early = min(t for t, g in gaps[k] if g < -CLEAR)
+        witness = enclosed(statement, claim, starts[k], loss, early, until)
+        if witness is not None:
+            return witness, least
+    return None, least
+
+
+def _height(start: Instance) -> tuple[int, int]:
+    """How large the numbers of a start are: the sum of numerators and denominators, and the entries that are not 0."""
+    entries = [x for _, array in start.blocks for x in array.entries]
+    return sum(abs(x.numerator) + x.denominator for x in entries), sum(1 for x in entries if x)
+
+
+def _gaps(
+    claim: AlongEveryFlow, model: Model, starts: list[Instance], loss: MeasuredLoss
+) -> list[list[tuple[Fraction, float]]]:
+    """For every start the margin at each time, where the batch got that far."""
+    import torch
+
+    from theorytest.search.flows import integrate_batch
+
+    blocks = {
+        name: torch.tensor([[float(x) for x in dict(s.blocks)[name].entries] for s in starts], dtype=torch.float64)
+        for name in model.shapes
+    }
+    shaped = {name: values.reshape(len(starts), *model.shapes[name]) for name, values in blocks.items()}
+    flow = integrate_batch(model, _Measured(loss, model.shape), shaped, TIMES, rtol=1e-9)
+    found: list[list[tuple[Fraction, float]]] = [[] for _ in starts]
+    comparisons = [from_start(claim.comparison, exact_state(model.concrete, dict(s.blocks))) for s in starts]
+    for j, at in enumerate((Fraction(0), *TIMES)):
+        states = shaped if at == 0 else {name: flow.blocks[name][j - 1] for name in model.shapes}
+        for k, comparison in enumerate(comparisons):
+            gap = float(margin(comparison, model, {name: values[k : k + 1] for name, values in states.items()})[0])
+            if gap == gap:
+                found[k].append((at, gap))
+    return found
+
+
+class _Measured:
+    """The gradient of a measured loss in float64, for a batch of end tensors."""
+
+    def __init__(self, loss: MeasuredLoss, shape: tuple[int, ...]) -> None:
+        import torch
+
+        rows = torch.zeros((len(loss.measurements), *shape), dtype=torch.float64)
+        for k, measurement in enumerate(loss.measurements):
+            for index, entry in measurement.entries:
+                rows[(k, *index)] = float(entry)
+        self.rows = rows.flatten(1)
+        self.targets = torch.tensor([float(m.target) for m in loss.measurements], dtype=torch.float64)
+        self.loss = loss
+
+    def gradient(self, W: Any) -> Any:
+        """Shape (batch, *shape of W)."""
+        import torch
+
+        z = W.flatten(1) @ self.rows.T - self.targets
+        breaks = torch.tensor([float(b) for b in self.loss.slope.breaks], dtype=torch.float64)
+        place = torch.bucketize(z, breaks)
+        slopes = torch.zeros_like(z)
+        for k, piece in enumerate(self.loss.slope.pieces):
+            value_ = torch.zeros_like(z)
+            for coefficient in reversed(piece):
+                value_ = value_ * z + float(coefficient)
+            slopes = torch.where(place == k, value_, slopes)
+        return float(self.loss.weight) * (slopes @ self.rows).reshape(W.shape)
+
+
+def certified(
+    statement: Statement, seed: int = 0, *, flows: int = 2, until: Fraction = Fraction(2), seconds: float = 10.0
+) -> list[tuple[Instance, str]]:
+    """Starts along whose flows the comparison holds up to a time, by an enclosure that the kernel checks; with what it
+    says ("1 flow, t <= 2, 15 digits"). For one loss where the claim is about all of them."""
+    from theorytest.enclose.flowpipe import certificate
+    from theorytest.kernel.claim import Throughout
+    from theorytest.kernel.trajectory import decide
+
+    claim = statement.claim
+    assert isinstance(claim, AlongEveryFlow)
+    deadline = time.monotonic() + seconds
+    found: list[tuple[Instance, str]] = []
+    for sizes in shapes(claim, statement)[:3]:
+        model = Model(claim.parameterization, sizes)
+        loss = claim.loss or next(losses(model, seed))
+        for blocks in exact_states(model, statement, seed):
+            if len(found) == flows or time.monotonic() > deadline:
+                return found
+            instance = Instance(sizes=packed(sizes), blocks=tuple(blocks.items()))
+            try:
+                require_assumptions(statement, instance)
+                comparison = from_start(claim.comparison, exact_state(model.concrete, dict(instance.blocks)))
+                part = Throughout(problem_of(claim, instance, loss), comparison, Fraction(0), until)
+                holds, text = decide(part, certificate(part, digits=15, max_seconds=deadline - time.monotonic()))
+            except (KernelError, InputError):
+                continue
+            if holds and any(x for array in blocks.values() for x in array.entries):
+                found.append((instance, text))
+    return found
+
+
+def enclosed(
+    statement: Statement, claim: AlongEveryFlow, instance: Instance, loss: MeasuredLoss, at: Fraction, until: float
+) -> Witness | None:
+    """A witness by an enclosure up to a time, with more digits while the kernel does not see the failure."""
+    from theorytest.enclose.flowpipe import enclose_problem
+
+    problem = problem_of(claim, instance, loss)
+    for digits in (12, 30):
+        left = until - time.monotonic()
+        if left <= 0:
+            return None
+        try:
+            pipe = enclose_problem(problem, max(at, Fraction(1, 64)), digits=digits, max_seconds=min(left, 10))
+            witness = Witness(instance, (loss, pipe.steps))
+            refutes(statement, witness)
+            return witness
+        except (KernelError, InputError):
+            continue
+    return None
+
+
+__all__ = ["certified", "enclosed", "find_start", "losses"]
