@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from theorytest.derive.derivation import Derive, Fact
-from theorytest.kernel.chains import ChainInduction, Formula, induction_cases
+from theorytest.kernel.chains import ChainInduction, Formula, induction_cases, last_factor
 from theorytest.kernel.claim import All, Claim, Flow
 from theorytest.kernel.moment import present
 
@@ -49,9 +49,9 @@ def along_chain(
     with the inner derivation, the hypotheses, and the goals; they have to show every goal."""
     claims: tuple[Claim, ...] = tuple(fact.claim for fact in facts)
     derivations: list[Derive] = []
-    for case, show in zip(
-        induction_cases(ChainInduction(flow), claims, factors, tuple(templates)), (base, step), strict=True
-    ):
+    induction = ChainInduction(flow, last_factor(flow, claims))
+    cases = induction_cases(induction, claims, factors, tuple(templates))
+    for case, show in zip(cases, (base, step), strict=True):
         inner = derive.inner(*(() if case is None else case[0]))
         if case is not None and show is not None:
             show(inner, inner.given, case[1])

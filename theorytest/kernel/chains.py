@@ -18,10 +18,11 @@ from theorytest.kernel.claim import (
     Identity,
     Inequality,
     Iteration,
+    LastFactor,
 )
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.moment import present
-from theorytest.kernel.parameterization import Chain, Node, Product, eaches
+from theorytest.kernel.parameterization import Chain, Focus, Node, Product, eaches
 from theorytest.kernel.rules import Context, bare, conclude, only, resize, rule, tensor_names, terms
 from theorytest.kernel.statement import Derivation
 from theorytest.kernel.terms import DELTA, Factor, Monomial, Tensor, Term, constant, identity
@@ -51,6 +52,7 @@ class ChainInduction:
     to the left; and what the whole product is called. The sizes of inner legs are arbitrary."""
 
     flow: Flow
+    last: Tensor | None = None  # what the last factor is called, where a premise says that
 
     @property
     def group(self) -> Tensor:
@@ -82,8 +84,8 @@ class ChainInduction:
 
     @property
     def only_one(self) -> Tensor:
-        """The same letter where there is one factor."""
-        return Tensor(EDGE, (*self.batch, "#j", self.group.sizes[-1]))
+        """The same letter where there is one factor: the last one."""
+        return self.last or Tensor(EDGE, (*self.batch, "#j", self.group.sizes[-1]))
 
     @property
     def following(self) -> Tensor:
@@ -103,7 +105,7 @@ class ChainInduction:
         if factors:
             state: Meaning = {PRODUCT: (names, self.only_one[names]), EDGE: (names, self.only_one[names])}
             state |= {p.letter.name: (p.legs, p.update.substitute({p.letter.name: (p.legs, p.start)})) for p in powers}
-            return put(template, {"#j+1": right}, state)
+            return put(template, {"#j+1": right, "#j": self.only_one.sizes[-2]}, state)
         unit = identity("p", "q", right) * constant(1, *zip(self.names(), self.batch, strict=True))
         state = {PRODUCT: (names, unit)} | {p.letter.name: (p.legs, p.start) for p in powers}
         return put(template, {"#j": right}, state)
@@ -188,6 +190,27 @@ def _tensors(value: Any) -> list[Tensor]:
     return []
 
 
+def last_factor(flow: Flow, premises: tuple[Claim, ...]) -> Tensor | None:
+    """What the premises call the last factor of the chain."""
+    found = [premise for premise in premises if isinstance(premise, LastFactor)]
+    if not found:
+        return None
+    induction = ChainInduction(flow)
+    (claim,) = found
+    seen = dataclasses.replace(claim.motion, focus=Focus(claim.motion.focus.modes))
+    links = claim.motion.focus.links
+    sizes = claim.letter.sizes
+    if seen != flow or len(links) != 1 or links[0].mode != (flow.focus.modes[0] if flow.focus.modes else ""):
+        raise KernelError("the last factor is that of another chain")
+    if (
+        sizes[:-2] != induction.batch
+        or len(sizes) != len(induction.group.sizes)
+        or sizes[-1] != induction.group.sizes[-1]
+    ):
+        raise KernelError(f"the last factor needs the legs of a factor, and the columns of the product: {sizes}")
+    return claim.letter
+
+
 def sizes_in(value: Any) -> set[str]:
     """The size symbols of all indices and legs anywhere in a noun."""
     if isinstance(value, Tensor):
@@ -217,7 +240,7 @@ def induction_cases(
     plain: list[Claim] = []
     moving: list[Always] = []
     for premise in premises:
-        if premise in powers:
+        if premise in powers or isinstance(premise, LastFactor):
             continue
         if isinstance(premise, Always) and premise.motion.focus.links:
             moving.append(premise)
@@ -228,7 +251,7 @@ def induction_cases(
     for power in powers:
         if (tensor_names(power.start) & states) or (tensor_names(power.update) & (states - {power.letter.name})):
             raise KernelError("an iteration may speak of its own letter in its update, and of no other one that moves")
-    fixed = tensor_names((tuple(plain), tuple(moving)))
+    fixed = tensor_names((tuple(plain), tuple(moving), induction.last))
     if fixed & (reserved | states) or reserved & tensor_names(powers):
         raise KernelError(f"the letters {sorted(reserved | states)} belong to the induction")
     if any("#" in size for size in sizes_in(premises)) or any(
@@ -259,11 +282,11 @@ def chain_induction(context: Context, premises: tuple[Claim, ...], data: tuple[A
     hold at some time for all factors (j = k) if they hold at the start and pass from j to j + 1.
 
     Premises: facts at all times about any factor, and about any two adjacent ones; facts at that time about fixed
-    letters; iterations over k; and k >= 1 or k = 1 where the start is one factor. Data: the flow (its focus names at
-    most the mode), the number of factors at the start (0: the product is the identity matrix; or 1), a derivation for
-    the start and one for the step, and the formulas. In the step all that holds of any factor holds of the next one;
-    the letters of iterations stand for their present values, and an update gives the next ones. Where a premise says
-    that k is the number at the start, the step is not needed.
+    letters; iterations over k; how the last factor is called; and k >= 1 or k = 1 where the start is one factor. Data:
+    the flow (its focus names at most the mode), the number of factors at the start (0: the product is the identity
+    matrix; or 1), a derivation for the start and one for the step, and the formulas. In the step all that holds of any
+    factor holds of the next one; the letters of iterations stand for their present values, and an update gives the
+    next ones. Where a premise says that k is the number at the start, the step is not needed.
     """
     flow, factors, base, step, *templates = data
     if not isinstance(flow, Flow) or factors not in (0, 1) or not templates:
@@ -271,7 +294,7 @@ def chain_induction(context: Context, premises: tuple[Claim, ...], data: tuple[A
     if not isinstance(base, Derivation) or not isinstance(step, Derivation):
         raise KernelError("the data are a flow, 0 or 1, two derivations and formulas")
     formulas = tuple(_formula(template) for template in templates)
-    induction = ChainInduction(flow)
+    induction = ChainInduction(flow, last_factor(flow, premises))
     some = {AtLeast(induction.count, 1), Exactly(induction.count, 1)}
     if factors and not some & set(premises):
         raise KernelError(f"{induction.count} >= 1 must be a premise")

@@ -527,6 +527,15 @@ class RestProduct:
 
 
 @noun
+class LastFactor:
+    """A letter (legs: those that all factors share, row, column) is the factor at the right end of a chain: of the one
+    in which the flow's focus names a position."""
+
+    letter: Tensor
+    motion: Flow
+
+
+@noun
 class LargestConserved:
     """The largest absolute value among conserved quantities, over all of them, all members that their flows' focuses
     can name and all values of their free indices (0 if there is none), does not change along the flow."""
@@ -758,6 +767,7 @@ Claim = (
     | NormRate
     | Iteration
     | RestProduct
+    | LastFactor
     | LargestConserved
     | SameSingularValues
     | SquaredSingularValues

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import reduce
 from typing import Any
 
+from theorytest.kernel.chains import ChainInduction, the_chain
 from theorytest.kernel.claim import (
     All,
     AtLeast,
@@ -19,17 +20,19 @@ from theorytest.kernel.claim import (
     Identity,
     Inequality,
     Iteration,
+    LastFactor,
     NormRate,
     RankAtMost,
     RankAtMostRows,
     RankIsCount,
     RestProduct,
     SameSingularValues,
+    SameSize,
     SpectralNorm,
     SquaredSingularValues,
 )
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.parameterization import Array, eaches, size_of
+from theorytest.kernel.parameterization import Array, Focus, eaches, size_of
 from theorytest.kernel.rules import terms
 from theorytest.kernel.spectra import norm_failure, spectral_failure
 from theorytest.kernel.terms import Term, zero
@@ -38,12 +41,12 @@ from theorytest.kernel.terms import Term, zero
 @dataclass(frozen=True)
 class View:
     """How an instance is read: ``value`` gives the array of a term (with some letters replaced), its free indices as
-    axes in their order; ``at`` is the same flow's view of other members."""
+    axes in their order; ``at`` is the view of a flow and its members at the same instance."""
 
     value: Callable[[Term, Mapping[str, Array]], Array]
     sizes: Mapping[str, Any]
     members: Mapping[str, int]
-    at: Callable[[Mapping[str, int]], View]
+    at: Callable[[Flow, Mapping[str, int]], View]
 
     def array(self, term: Term) -> Array:
         """The array of a term."""
@@ -72,6 +75,11 @@ def failure(claim: Claim, view: View) -> str:
             return _iterated(claim, view)
         case RestProduct():
             return _rest(claim, view)
+        case LastFactor():
+            return _last(claim, view)
+        case SameSize(left, right):
+            one, other = (size_of(size, view.sizes, view.members) for size in (left, right))
+            return "" if one == other else f"{left} = {one}, {right} = {other}"
         case NormRate():
             return _speed(claim, view)
         case SameSingularValues() | SquaredSingularValues() | RankAtMost() | RankAtMostRows() | RankIsCount():
@@ -114,10 +122,25 @@ def _rest(claim: RestProduct, view: View) -> str:
     (mode,) = flow.focus.modes
     count = size_of(families[0].count, view.sizes, {})
     others = [n for n in range(1, count + 1) if n != view.members[mode]]
-    lists = [view.at({mode: n}).array(claim.factor).entries for n in others]
+    lists = [view.at(flow, {mode: n}).array(claim.factor).entries for n in others]
     one: tuple[Fraction, ...] = (Fraction(1),)
     whole = reduce(lambda done, more: tuple(x * y for x in done for y in more), lists, one)
     return "" if view.array(claim.product).entries == whole else f"the product over the other modes is {whole}"
+
+
+def _last(claim: LastFactor, view: View) -> str:
+    """Compare the letter with the factor at the last position, from left to right."""
+    flow = claim.motion
+    induction = ChainInduction(replace(flow, focus=Focus(flow.focus.modes)))
+    chain, _ = the_chain(induction.flow)
+    (link,) = flow.focus.links
+    mine = {mode: view.members[mode] for mode in flow.focus.modes}
+    last = 1 if chain.descending else size_of(induction.count, view.sizes, mine)
+    seen = view.at(flow, {**mine, f"{link.mode}/{link.positions[0]}": last})
+    (name,) = [n for n in flow.parameterization.letters(flow.focus) if n.endswith(f"{link.positions[0]}]")]
+    legs = tuple(f"l{k:03}" for k in range(len(claim.letter.sizes)))
+    factor = seen.array(flow.parameterization.letters(flow.focus)[name][legs])
+    return "" if view.array(claim.letter[legs]) == factor else f"{claim.letter.name} is not the last factor"
 
 
 def _speed(claim: NormRate, view: View) -> str:

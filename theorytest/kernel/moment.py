@@ -143,6 +143,16 @@ def _require(premises: tuple[Claim, ...], needed: tuple[Identity | Inequality, .
             raise KernelError(f"a premise must read {claim.lhs} {getattr(claim, 'relation', '=')} {claim.rhs}")
 
 
+@rule("both-ways")
+def both_ways(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """a <= b and b <= a give a = b."""
+    count(premises, 2)
+    take(data)
+    a, b = terms(only(premises[0], Inequality))
+    _require(premises, (Inequality(a, "<=", b), Inequality(b, "<=", a)))
+    return Identity(a, b)
+
+
 @rule("size-positive")
 def size_positive(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
     """A size, as a number, is positive: every index has at least one value. Data: the size."""

@@ -43,6 +43,7 @@ from theorytest.kernel.claim import (
     Identity,
     Inequality,
     LargestConserved,
+    LastFactor,
     LogDeterminantRate,
     Matricization,
     NormRate,
@@ -256,7 +257,7 @@ def _about_tensors(formula: Claim) -> bool:
         return all(map(_about_tensors, formula.claims))
     if isinstance(formula, Identity | Inequality):
         return isinstance(formula.lhs, Term) and isinstance(formula.rhs, Term)
-    return isinstance(formula, NormRate | RestProduct) or (
+    return isinstance(formula, NormRate | RestProduct | LastFactor) or (
         is_timeless(formula) and not isinstance(formula, SameSize | AtLeast | Exactly)
     )
 
@@ -281,7 +282,7 @@ def view(flow: Flow | None, instance: Instance, members: Mapping[str, int]) -> i
         lambda term, more: value(term, {**values, **more}, dims),
         dict(instance.sizes),
         members,
-        lambda others: view(flow, instance, others),
+        lambda other, named: view(other, instance, named),
     )
 
 
