@@ -12,7 +12,7 @@ from theorytest.kernel.claim import Claim, ComponentNormRate, Flow, Fold, Identi
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Block, Each, Focus, Link, Parameterization, Product
 from theorytest.kernel.rules import RULES, Context
-from theorytest.kernel.scalar import Ln, Variable, scalar, sqrt
+from theorytest.kernel.scalar import Exp, Ln, Variable, scalar, sqrt
 from theorytest.kernel.statement import Statement
 from theorytest.kernel.terms import zero
 from theorytest.models import CP, DEEP_MATRIX, DEEP_TUCKER
@@ -98,6 +98,7 @@ def test_an_induction_shows_something_about_fixed_conditions() -> None:
         ({"state": (("p", s, p), ("p", s, p))}, "different names"),
         ({"state": (("p", s**-1, p * s),)}, "polynomials"),
         ({"state": (("p", s, p + Ln(s)),)}, "polynomials"),
+        ({"state": (("p", s, p + Exp(s**-1)),)}, "polynomials"),
         ({"state": (("p", s, p * sqrt(s)),)}, "polynomials"),
         ({"state": (("p", p, p * s),)}, "the start of p"),
         ({"conditions": (below(0, p),)}, "a condition may speak"),
@@ -109,6 +110,7 @@ def test_an_induction_shows_something_about_fixed_conditions() -> None:
 def test_families_are_well_formed(change: dict[str, Any], problem: str) -> None:
     families.require_well_formed(PRODUCT)
     families.require_well_formed(replace(PRODUCT, state=(("p", s**2 + 1, 2 * p * s),)))
+    families.require_well_formed(replace(PRODUCT, state=(("p", Exp(s), p * Exp(s**2)),)))
     with pytest.raises(KernelError, match=problem):
         families.require_well_formed(replace(PRODUCT, **change))
 

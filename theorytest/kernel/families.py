@@ -13,6 +13,7 @@ from theorytest.kernel.parameterization import Block, Each, Focus
 from theorytest.kernel.rules import Context, count, only, rule, take
 from theorytest.kernel.scalar import (
     ONE,
+    Exp,
     Number,
     Power,
     Scalar,
@@ -55,7 +56,7 @@ def _names(formulas: Iterable[Formula]) -> set[str]:
 
 
 def _defined_everywhere(expression: Scalar) -> bool:
-    """Whether an expression is a polynomial, so that it is defined at all values of its variables."""
+    """Whether an expression is a polynomial in variables and exponentials of such: defined at all their values."""
     match expression:
         case Number() | Variable():
             return True
@@ -63,6 +64,8 @@ def _defined_everywhere(expression: Scalar) -> bool:
             return all(map(_defined_everywhere, parts))
         case Power(base, exponent):
             return exponent.denominator == 1 and exponent >= 0 and _defined_everywhere(base)
+        case Exp(argument):
+            return _defined_everywhere(argument)
         case _:
             return False
 
