@@ -168,20 +168,57 @@ constant_gradient = Statement(
 )
 
 
-class Inside(Clipping):
+class AtZero(Clipping):
+    """An observed entry, where 0 < delta < |y| is assumed."""
+
+    def __init__(self, derive):
+        super().__init__(derive)
+        fact = derive.assume("below")
+        self.assumed = [derive.apply("part", fact, data=(k,), text="one of these") for k in range(2)]
+        self.width, self.under = (self.real.suppose(part.claim) for part in self.assumed)
+
+    def side(self, value, sign, deep):
+        """The clipped value is -sign * delta, since sign * value <= -delta."""
+        far = (-sign, (deep, self.width), [(1, 1, (deep,)), (2, 1, (self.width,))])
+        near = (-sign, (deep,), [(1, 1, (deep,))])
+        above, below = (near, far) if sign > 0 else (far, near)
+        return self.branch(value, -sign * d, above, below)
+
+    def at_zero(self, sign, case):
+        """|y| = sign * y, and the clipped value of -y, where sign * y >= 0."""
+        size = self.size(y, sign, case, by=[(1, 1, (case,))])
+        base = self.real.at_most(
+            "sign (-y) <= -delta", -1 * sign * y, -1 * d, self.under, size, by=[(1, 1, (self.under,))]
+        )
+        return size, self.side(-1 * y, sign, base)
+
+    def square(self, found):
+        """The squared size of the derivative at 0."""
+        return self.real.equal("the square", clipped(-1 * y) ** 2, d**2, found)
+
+    def of_one_sign(self, sign, case):
+        """What is claimed, where sign * y >= 0."""
+        return (self.square(self.at_zero(sign, case)[1]),)
+
+    def in_both_cases(self):
+        """What is claimed, outright: y >= 0 or y <= 0."""
+        real, low, high = self.real, bounded(0, y), bounded(y, 0)
+        up = self.of_one_sign(1, real.suppose(low))
+        under = real.suppose(high)
+        flipped = real.at_most("-y >= 0", 0, -1 * y, under, by=[(1, 1, (under,))])
+        both = zip(up, self.of_one_sign(-1, flipped), strict=True)
+        whole = [self.derive.apply("dichotomy", *pair, data=(low,), text="y >= 0 or y <= 0") for pair in both]
+        return [real.outright(fact, *self.assumed) for fact in whole]
+
+
+class Inside(AtZero):
     """An entry inside the region."""
 
     def __init__(self, derive):
         super().__init__(derive)
         real = self.real
-        self.assumed = []
-        for label in ("below", "inside"):
-            fact = derive.assume(label)
-            if isinstance(fact.claim, All):
-                self.assumed += [derive.apply("part", fact, data=(k,), text="one of these") for k in range(2)]
-            else:
-                self.assumed.append(fact)
-        self.width, self.under, self.inside = (real.suppose(fact.claim) for fact in self.assumed)
+        self.assumed.append(derive.assume("inside"))
+        self.inside = real.suppose(self.assumed[-1].claim)
         square = real.at_most("a square", 0, W**2, real.real(0), by=[(1, W, ())])
         size = real.power(square, HALF)
         w = absolute(W)
@@ -191,9 +228,9 @@ class Inside(Clipping):
     def of_one_sign(self, sign, case):
         """Both claims, where sign * y >= 0."""
         real = self.real
-        size = self.size(y, sign, case, by=[(1, 1, (case,))])
+        size, at_zero = self.at_zero(sign, case)
         bound = self.above if sign > 0 else self.beneath
-        # sign (W - y) <= |W| - |y| <= -delta, and sign (-y) = -|y| < -delta
+        # sign (W - y) <= |W| - |y| <= -delta
         deep = real.at_most(
             "sign (W - y) <= -delta",
             sign * (W - y),
@@ -203,34 +240,14 @@ class Inside(Clipping):
             size,
             by=[(1, 1, (bound,)), (1, 1, (self.inside,))],
         )
-        base = real.at_most("sign (-y) <= -delta", -1 * sign * y, -1 * d, self.under, size, by=[(1, 1, (self.under,))])
-        found = [self.side(value, sign, fact) for value, fact in ((W - y, deep), (-1 * y, base))]
-        same = real.equal("the same", clipped(W - y), clipped(-1 * y), *found)
-        square = real.equal("the square", clipped(-1 * y) ** 2, d**2, found[1])
-        return same, square
-
-    def side(self, value, sign, deep):
-        """The clipped value is -sign * delta."""
-        far = (-sign, (deep, self.width), [(1, 1, (deep,)), (2, 1, (self.width,))])
-        near = (-sign, (deep,), [(1, 1, (deep,))])
-        above, below = (near, far) if sign > 0 else (far, near)
-        return self.branch(value, -sign * d, above, below)
+        here = self.side(W - y, sign, deep)
+        same = real.equal("the same", clipped(W - y), clipped(-1 * y), here, at_zero)
+        return same, self.square(at_zero)
 
 
 @proof(constant_gradient)
 def by_the_sign_of_the_residual(derive):
-    entry = Inside(derive)
-    real = entry.real
-    low, high = bounded(0, y), bounded(y, 0)
-    up = entry.of_one_sign(1, real.suppose(low))
-    under = real.suppose(high)
-    flipped = real.at_most("-y >= 0", 0, -1 * y, under, by=[(1, 1, (under,))])
-    down = entry.of_one_sign(-1, flipped)
-    both = [
-        derive.apply("dichotomy", one, other, data=(low,), text="y >= 0 or y <= 0")
-        for one, other in zip(up, down, strict=True)
-    ]
-    derive.both(*(real.outright(fact, *entry.assumed) for fact in both))
+    derive.both(*Inside(derive).in_both_cases())
 
 
 @control(constant_gradient, breaks="inside")
