@@ -467,6 +467,12 @@ def balanced_chain(context: Context, premises: tuple[Claim, ...], data: tuple[An
     allowed = {"First", "Partial", "Last", "Power", DELTA}
     if any(tensor_names(t) - allowed for t in templates):
         raise KernelError(f"the templates may speak of {sorted(allowed)} only")
+    for template in templates:
+        # Other sizes of the induction would be taken for those that a step renames, or be left over at the end.
+        inner = {"#1", "#j", "#j-1"} if "Last" in tensor_names(template) else {"#1", "#j"}
+        odd = {size for side in terms(template) for size in _sizes(side) if size.startswith("#")} - inner
+        if odd:
+            raise KernelError(f"a template cannot speak of the sizes {sorted(odd)} here")
     if chain.power.name in tensor_names(context.statement):
         raise KernelError(f"the letter {chain.power.name} is taken by the statement")
     for derivation, (hypotheses, goals) in zip((base, step), chain_hypotheses(chain, tuple(templates)), strict=True):
@@ -486,6 +492,11 @@ def balanced_chain(context: Context, premises: tuple[Claim, ...], data: tuple[An
         if "Last" not in tensor_names(t)
     )
     return results[0] if len(results) == 1 else All(results)
+
+
+def _sizes(term: Term) -> set[str]:
+    """The size symbols of all indices, free and summed."""
+    return {size for pairs in (term.free, *(m.bound for m in term.monomials)) for _, size in pairs}
 
 
 def bare(statement: Statement) -> Statement:
