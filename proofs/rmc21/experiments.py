@@ -86,7 +86,7 @@ def in_double_precision(run):
     """Products of 784 and 10000 random factors: the direct product is 0 or infinite; e^(sum of logarithms) against the
     exact product, by its logarithm, within the rounding errors of N logarithms and N sums."""
     random, seen, worst = Random(run.seed), 0, 0.0
-    for order, size in ((784, 4), (784, 0.25), (10000, 1.5), (10000, 0.5)):
+    for order, size in ((784, 4), (784, 0.25), (10000, 0.5)):
         factors = [size * random.uniform(0.9, 1.1) for _ in range(order)]
         direct = math.prod(factors)
         assert direct == (0.0 if size < 1 else math.inf)

@@ -208,6 +208,10 @@ def test_ln_and_exp() -> None:
     assert both == where(equal(Ln(Times((x, y))), Sum((Ln(x), Ln(y)))), below(2, z))
     assert apply("exp-positive", where(equal(Ln(x), y), below(0, x))) == where(below(0, Exp(Ln(x))), below(0, x))
     assert apply("exp-ln", other) == where(equal(Exp(Ln(y)), y))
+    logarithm = where(equal(Ln(x), y), below(0, x))
+    total = apply("exp-sum", logarithm, where(at_most(y, x)))
+    assert total == where(equal(Exp(Sum((Ln(x), y))), Times((Exp(Ln(x)), Exp(y)))), below(0, x))
+    assert apply("ln-exp", logarithm) == where(equal(Ln(Exp(Ln(x))), Ln(x)), below(0, x))
     zero_or_more = where(at_most(0, x))
     for rule in ("ln-upper", "exp-ln"):
         refused(rule, zero_or_more, match="0 < u")
@@ -219,6 +223,11 @@ def test_ln_and_exp() -> None:
     refused("ln-increasing", other, where(at_most(y, x)), match="0 < u and u < v")
     refused("ln-increasing", other, where(equal(y, x)))
     refused("exp-positive", where(Limit(x, "x", None)))
+    refused("ln-exp", where(Limit(x, "x", None)))
+    refused("ln-exp", logarithm, logarithm, match="needs 1")
+    refused("exp-sum", logarithm, match="needs 2")
+    refused("exp-sum", logarithm, where(Limit(x, "x", None)))
+    refused("exp-sum", logarithm, logarithm, data=[x])
 
 
 # -- functions of one variable ---------------------------------------------------------------------------------------

@@ -13,11 +13,13 @@ import pytest
 from true_proofs import CP_FLOW, LAWS, TRUE, W_M, W_N, norm, state
 
 from theorytest.derive.derivation import Derive
-from theorytest.kernel.check import NOT_EXCLUDED, check, recheck, vacuity
-from theorytest.kernel.claim import AtLeast, Conserved, Identity
+from theorytest.kernel.check import NOT_EXCLUDED, absurd, check, recheck, vacuity
+from theorytest.kernel.claim import AtLeast, Conserved, Identity, Inequality
 from theorytest.kernel.encoding import digest, encode
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array
+from theorytest.kernel.polynomial import UNIT, Positivstellensatz, Summand
+from theorytest.kernel.scalar import ZERO, Number, Variable
 from theorytest.kernel.statement import (
     ASSUMED,
     FINDING,
@@ -394,3 +396,83 @@ def test_assumptions_have_one_label_each():
         Statement("S", "", AtLeast("L", 2), assumptions=(Assumption("a", ""), Assumption("a", "")))
     with pytest.raises(KernelError, match="has no assumption"):
         TRUE["stays"][0].assumption("nothing")
+
+
+# -- vacuous statements ------------------------------------------------------------------------------------------------
+
+
+def vacuous(last: Step, *formulas: Inequality | Identity) -> Verdict:
+    """What is said of a statement with these assumptions, for a derivation of their conjunction and one more step."""
+    assumed = tuple(Assumption(f"a{k}", "", formula) for k, formula in enumerate(formulas))
+    made = Statement("vacuous", "", Identity(X, X), assumptions=assumed)
+    steps = [Step("assumption", (), (a.label,)) for a in assumed] + [Step("suppose", (), (f,)) for f in formulas]
+    payload = Derivation((*steps, last, Step("discharge", (2 * len(formulas), *range(len(formulas))), ())))
+    return check(made, Certificate("vacuity", made.digest, payload, "me"), {})
+
+
+X = Variable("x")
+NOT_BOTH = (Inequality(ZERO, "<", X), Inequality(X, "<=", ZERO))
+
+
+def false_formula(goal: Inequality | Identity) -> Step:
+    """x > 0 and x <= 0 give any formula: x * (rhs - lhs) = (rhs - lhs) * x, both gaps taken."""
+    gap = Summand(Fraction(1), Number(ONE), (0,))
+    other = Summand(Fraction(1), Number(ONE), (1,))
+    return Step("positivstellensatz", (2, 3), (goal, Positivstellensatz((gap,), (other,), ())))
+
+
+def test_a_vacuous_statement_is_refuted() -> None:
+    verdict = vacuous(false_formula(Inequality(Number(ONE), "<=", ZERO)), *NOT_BOTH)
+    assert verdict.status == REFUTED and verdict.scope == "vacuous: nothing meets its assumptions"
+    assert verdict.counterexample is None
+    assert {rest.ref for rest in verdict.rests_on} >= {"assumption", "positivstellensatz", "theorytest.kernel"}
+
+
+def test_what_does_not_make_a_statement_vacuous() -> None:
+    """A true formula, one with variables, or a false one that does not follow."""
+    for goal in (Inequality(ZERO, "<=", ZERO), Inequality(ZERO, "<=", Number(ONE)), Inequality(X, "<=", X)):
+        step = Step(
+            "positivstellensatz", (2, 3), (goal, Positivstellensatz(UNIT, (Summand(ONE, Number(ONE), ()),), ()))
+        )
+        assert vacuous(step, *NOT_BOTH).status == UNDECIDED
+    trivial = Step("positivstellensatz", (2, 3), (Identity(X, X), Positivstellensatz(UNIT, (), ())))
+    assert "a false formula between numbers" in vacuous(trivial, *NOT_BOTH).reason
+    open_condition = false_formula(Inequality(Number(ONE), "<=", ZERO))
+    assert vacuous(open_condition, NOT_BOTH[0], Inequality(X, "<=", Number(ONE))).status == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("claim", "found"),
+    [
+        (Identity(Number(ONE), Number(ONE)), False),
+        (Identity(Number(ONE), ZERO), True),
+        (Inequality(ZERO, "<", ZERO), True),
+        (Inequality(ZERO, "<=", ZERO), False),
+        (Inequality(Number(ONE), "<=", ZERO), True),
+        (Inequality(ZERO, "<", Number(ONE)), False),
+        (Inequality(X, "<", X), False),
+        (Inequality(ZERO, "<", X), False),
+        (Identity(norm(W_N), norm(W_N) * 2), False),
+        (AtLeast("N", 1), False),
+    ],
+)
+def test_absurd_formulas(claim: Any, found: bool) -> None:
+    assert absurd(claim) is found
+
+
+def test_a_record_of_a_vacuous_statement() -> None:
+    """It is found again; forged into another kind, or for other assumptions, it is refused."""
+    assumed = tuple(Assumption(f"a{k}", "", formula) for k, formula in enumerate(NOT_BOTH))
+    made = Statement("vacuous", "", Identity(X, X), assumptions=assumed, expected=REFUTED)
+    steps = [Step("assumption", (), (a.label,)) for a in assumed] + [Step("suppose", (), (f,)) for f in NOT_BOTH]
+    last = false_formula(Inequality(Number(ONE), "<=", ZERO))
+    payload = Derivation((*steps, last, Step("discharge", (4, 0, 1), ())))
+    certificate = Certificate("vacuity", made.digest, payload, "me")
+    verdict = check(made, certificate, {})
+    record = {"schema": 1, "statements": [entry(made, verdict, certificate)]}
+    assert recheck(json.loads(json.dumps(record))) == []
+    for kind in ("derivation", "contradiction", "witness"):
+        assert check(made, dataclasses.replace(certificate, kind=kind), {}).status == UNDECIDED
+    other = dataclasses.replace(made, assumptions=assumed[:1])
+    moved = dataclasses.replace(certificate, statement=other.digest)
+    assert check(other, moved, {}).status == UNDECIDED
