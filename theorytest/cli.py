@@ -508,6 +508,54 @@ def bench_laws(cases: Path | None, seed: int, json_file: Path | None) -> int:
     return int(bool(result["differ"]))
 
 
+@bench.command(name="flows")
+@click.option("--batch", default=4096, show_default=True, type=int, help="Instances of every problem.")
+@click.option("--time", "t", default=10, show_default=True, type=int, help="End time of the flows.")
+@click.option("--error", default=1e-9, show_default=True, type=float, help="Largest relative error to be achieved.")
+@click.option("--repeats", default=5, show_default=True, type=int, help="Timed runs of every method.")
+@click.option("--seconds", default=10.0, show_default=True, type=float, help="Most time for the runs of one method.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, or cuda: our torch engine alone.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of the starts.")
+@click.option("--growth/--no-growth", default=True, help="Show how the cost grows with batch, time and parameters.")
+@json_option
+def bench_flows(
+    batch: int, t: int, error: float, repeats: int, seconds: float, device: str, seed: int, growth: bool,
+    json_file: Path | None,
+) -> int:  # fmt: skip
+    """Batched gradient flows, with heyoka, diffrax, torchode, torchdiffeq and scipy, at equal achieved error."""
+    from theorytest.bench.flows import run
+    from theorytest.bench.table import flows_table
+
+    with progress("measuring", "preparing") as step:
+        result = run(
+            batch=batch, t=t, target=error, repeats=repeats, seconds=seconds, device=device, seed=seed, growth=growth,
+            progress=step,
+        )  # fmt: skip
+    save(json_file, result)
+    show(flows_table(result))
+    return 0
+
+
+@bench.command(name="precision")
+@click.option("--digits", default=(15, 30), show_default=True, multiple=True, type=int, help="Digits; may be repeated.")
+@click.option("--time", "times", default=(10,), show_default=True, multiple=True, type=int, help="End time; likewise.")
+@click.option("--repeats", default=3, show_default=True, type=int, help="Timed runs of every method.")
+@click.option("--seconds", default=20.0, show_default=True, type=float, help="Most time for the runs of one method.")
+@json_option
+def bench_precision(
+    digits: Sequence[int], times: Sequence[int], repeats: int, seconds: float, json_file: Path | None
+) -> int:
+    """Gradient flow in many digits: Taylor series, certified enclosures, mpmath.odefun, heyoka."""
+    from theorytest.bench.precision import run
+    from theorytest.bench.table import precision_table
+
+    with progress("measuring", "preparing") as step:
+        result = run(digits=digits, times=times, repeats=repeats, seconds=seconds, progress=step)
+    save(json_file, result)
+    show(precision_table(result))
+    return 0
+
+
 # -- errors ----------------------------------------------------------------------------------------------------------
 
 

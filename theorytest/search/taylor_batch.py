@@ -32,6 +32,7 @@ FINER = 2.0**-8  # tolerance of the run that is the result, against the other on
 LEAST = 2.0**-51  # tolerance: float64 has no more
 STEPS = 1000  # beyond, the torch engine takes over
 SMALL = 48  # parameters up to which compiled Taylor series beat the torch engine on one core (docs/benchmarks.md)
+COMPACT = 16  # parameters beyond which loops are compiled, not written out
 MANY = 1024  # instances from which compiling is worth it
 
 
@@ -75,10 +76,10 @@ def run(
     batch, parameters = start.shape
     entries = losses if losses.kind == "linear" else losses.entries(tuple(model.shape))
     assert entries is not None
-    values, pattern = _values(entries, losses.kind == "shared")
+    values, pattern = values_of(entries, losses.kind == "shared")
     tolerances = (rtol, max(rtol * FINER, LEAST)) if twice else (rtol,)
     runs = [
-        _integrate(_compiled(model, entries.base, pattern, tolerance), start.numpy(), values, stops, max_steps)
+        _integrate(compiled(model, entries.base, pattern, tolerance), start.numpy(), values, stops, max_steps)
         for tolerance in tolerances
     ]
     states, steps, good = runs[-1]
@@ -115,7 +116,7 @@ def run(
 Pattern = tuple[tuple[int, ...], tuple[Any, ...], tuple[float, ...]]
 
 
-def _values(entries: LossBatch, shared: bool) -> tuple[np.ndarray | None, Pattern]:
+def values_of(entries: LossBatch, shared: bool) -> tuple[np.ndarray | None, Pattern]:
     """Numbers of each instance (values, batch) or None where all share them, and what is compiled: which entries have a
     gradient, the shape, and the numbers that are shared."""
     target = entries.target.numpy()
@@ -132,8 +133,16 @@ def _values(entries: LossBatch, shared: bool) -> tuple[np.ndarray | None, Patter
 
 
 @lru_cache(maxsize=32)
-def _compiled(model: Any, base: Any, pattern: Pattern, tolerance: float) -> Any:
-    """The integrator of this model and kind of loss."""
+def compiled(model: Any, base: Any, pattern: Pattern, tolerance: float) -> Any:
+    """heyoka's integrator of this model and kind of loss, for several instances at once."""
+    heyoka = import_module("heyoka")
+    equations = system(model, base, pattern)
+    state = np.zeros((len(equations), heyoka.recommended_simd_size()))
+    return heyoka.taylor_adaptive_batch(equations, state=state, tol=tolerance, compact_mode=len(equations) > COMPACT)
+
+
+def system(model: Any, base: Any, pattern: Pattern) -> list[tuple[Any, Any]]:
+    """The gradient flow as heyoka's pairs of a variable and its derivative."""
     heyoka = import_module("heyoka")
 
     places, shape, shared = pattern
@@ -161,10 +170,7 @@ def _compiled(model: Any, base: Any, pattern: Pattern, tolerance: float) -> Any:
         flat[entry] = weight * _derivative(base, entries[entry] - target)
     pulled = pull(gradient)
     right = [side for name in model.shapes for side in pulled[name].reshape(-1)]
-    lanes = heyoka.recommended_simd_size()
-    system = [(x, -side) for x, side in zip(variables, right, strict=True)]
-    state = np.zeros((len(variables), lanes))
-    return heyoka.taylor_adaptive_batch(system, state=state, tol=tolerance, compact_mode=len(variables) > 16)
+    return [(x, -side) for x, side in zip(variables, right, strict=True)]
 
 
 def _derivative(base: Any, z: Any) -> Any:
