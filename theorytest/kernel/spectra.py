@@ -102,36 +102,38 @@ def balanced_chain_spectrum(context: Context, premises: tuple[Claim, ...], data:
     """If any two adjacent factors of a chain are balanced at all times, then any two factors have the same nonzero
     singular values: adjacent ones do (see "balanced-spectrum"), and so, by induction on their distance, do all.
 
-    Premise: X^T X = Y Y^T at all times, for adjacent factors. Data: the names of its two free indices, and of the two
-    factors in the conclusion.
+    Premise: X^T X = Y Y^T at all times, for adjacent factors. Data: the names of its two free indices, of the two
+    factors in the conclusion, and of the indices of all other legs of a factor.
     """
     count(premises, 1)
-    i, j, one, other = take(data, str, str, str, str)
+    i, j, one, other, *batch = take(data, *(str,) * max(4, len(data)))
     known = only(premises[0], Always)
     links = known.motion.focus.links
     if len(links) != 1 or not links[0].adjacent or links[0].first or len(links[0].positions) != 2:
         raise KernelError("the premise must be about any two adjacent factors of a chain")
-    left, right = _factors(known.motion)
+    left, right = _factors(known.motion, batch)
     balanced_spectrum(context, (known.claim,), (left, right, i, j))
     far = Focus(known.motion.focus.modes, (Link((one, other), links[0].mode),))
     model = known.motion.parameterization
     flow = Flow(model, far, known.motion.speeds, known.motion.decay)
-    return AtTime(SameSingularValues(*_factors(flow)), flow)
+    return AtTime(SameSingularValues(*_factors(flow, batch)), flow)
 
 
-def _factors(flow: Flow) -> tuple[Matrix, Matrix]:
+def _factors(flow: Flow, batch: list[str]) -> tuple[Matrix, Matrix]:
     """The two named factors of a chain, as matrices: other legs first, then row and column."""
     (link,) = flow.focus.links
     letters = flow.parameterization.letters(flow.focus)
     ends = [f"{','.join((link.mode, name) if link.mode else (name,))}]" for name in link.positions]
     found = [next(t for name, t in letters.items() if name.partition("[")[2] == end) for end in ends]
-    return as_matrix(found[0]), as_matrix(found[1])
+    return as_matrix(found[0], *batch), as_matrix(found[1], *batch)
 
 
-def as_matrix(tensor: Tensor) -> Matrix:
-    """A tensor whose last two legs are row and column."""
-    legs = (*(f"b{k}" for k in range(len(tensor.sizes) - 2)), "i", "j")
-    return Matrix(tensor[legs], "i", "j")
+def as_matrix(tensor: Tensor, *batch: str) -> Matrix:
+    """A tensor whose last two legs are row and column, with names for the indices of the others."""
+    legs = (*batch, "row", "column")
+    if len(set(legs)) != len(legs):
+        raise KernelError(f"distinct names were needed, given {legs}")
+    return Matrix(tensor[legs], "row", "column")
 
 
 @rule("spectral-decomposition")
