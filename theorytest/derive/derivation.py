@@ -16,6 +16,7 @@ from theorytest.kernel import chains as _chains  # noqa: F401  (registers its ru
 from theorytest.kernel import components as _components  # noqa: F401  (registers its rules)
 from theorytest.kernel import evolution as _evolution  # noqa: F401  (registers its rules)
 from theorytest.kernel import families as _families  # noqa: F401  (registers its rules)
+from theorytest.kernel import invariance as _invariance  # noqa: F401  (registers its rules)
 from theorytest.kernel import laws as _laws  # noqa: F401  (registers its rules)
 from theorytest.kernel import modes as _modes  # noqa: F401  (registers its rules)
 from theorytest.kernel import moment as _moment  # noqa: F401  (registers its rules)

@@ -239,6 +239,13 @@ class DeterminantSignPreserved:
 
 
 @noun
+class SymmetricGradient:
+    """Wherever the (square) end matrix is symmetric, so is the loss gradient there."""
+
+    parameterization: Parameterization
+
+
+@noun
 class LogDeterminantRate:
     """Where the determinant of the end matrix is not 0: d/dt ln |det W| is the given scalar term.
 
@@ -742,6 +749,7 @@ Claim = (
     | Change
     | SpectralNorm
     | DeterminantSignPreserved
+    | SymmetricGradient
     | LogDeterminantRate
     | EndMatrixRate
     | SingularValueRate

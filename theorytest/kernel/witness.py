@@ -55,6 +55,7 @@ from theorytest.kernel.claim import (
     SameSize,
     SingularValueRate,
     SliceTruncation,
+    SymmetricGradient,
     TendsToEqual,
     TuckerNorm,
     ZeroStays,
@@ -233,6 +234,8 @@ def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
     if isinstance(formula, Exactly):
         found = size_of(formula.size, dict(instance.sizes), dict(instance.members))
         return "" if found == formula.number else f"{formula.size} = {found}"
+    if isinstance(formula, SymmetricGradient):
+        return _gradient_asymmetry(formula, instance)
     if isinstance(formula, ReadAtStart):
         for members in assignments(formula.reading.motion, instance):
             for point in readings(formula.reading, instance, members):
@@ -284,6 +287,15 @@ def view(flow: Flow | None, instance: Instance, members: Mapping[str, int]) -> i
         members,
         lambda other, named: view(other, instance, named),
     )
+
+
+def _gradient_asymmetry(formula: SymmetricGradient, instance: Instance) -> str:
+    """Where the end matrix of an instance is symmetric: why its loss gradient is not; empty where it is."""
+    end = end_tensor(formula.parameterization.at(dict(instance.sizes)), dict(instance.blocks))
+    if instance.gradient is None:
+        raise KernelError("an instance of a model needs the loss gradient at the end tensor")
+    symmetric = [_matrix(array) == _matrix(array).transpose() for array in (end, instance.gradient)]
+    return "the end matrix is symmetric, the loss gradient is not" if symmetric == [True, False] else ""
 
 
 def readings(reading: Reading, instance: Instance, members: Mapping[str, int]) -> Iterator[dict[str, Fraction]]:
