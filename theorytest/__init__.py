@@ -20,9 +20,10 @@ _MODULES: dict[str, str] = {
         "All AtLeast AtStart Change Conserved Definition Descent Determinant DeterminantSignPreserved "
         "EndMatrixRate Entry Exactly Flow Identity Inequality InfimalRank Limit LogDeterminantRate Monotone Range "
         "Rate ReadAlways ReadAtStart Reading SameSize SingularValueRate SingularValues SliceTruncation "
-        "SpectralNorm"
+        "SpectralNorm Where"
     ),
     "theorytest.kernel.parameterization": "Array Block Chain Each Focus Link Parameterization Product",
+    "theorytest.kernel.scalar": "Exp Ln Variable absolute sqrt",
     "theorytest.kernel.statement": "Assumption Certificate Instance Source Statement Verdict Witness",
     "theorytest.kernel.terms": "Tensor Term constant identity zero",
     "theorytest.laws": "conservation_laws",

@@ -113,7 +113,7 @@ class _Decider:
         """A quick search, then the usual proofs, then the search with all the time that is left."""
         from theorytest.derive.automatic import prove, refute, unsatisfiable
 
-        found = self._search(min(4.0, self.left / 4))
+        found = self._search(min(2.0, self.left / 4))
         if found is not None:
             return self._done(*found)
         if not any(t["instances"] for t in self.tried) and within(self.left / 4, lambda: unsatisfiable(self.statement)):

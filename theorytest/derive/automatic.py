@@ -185,6 +185,7 @@ def _search(real: Reals, goal: Formula, facts: list[Fact]) -> Fact:
             lambda: prove("products of what is given", lhs, rhs, *facts, degree=1),
             lambda: prove("products of what is given", lhs, rhs, *facts, *_defined(real, named, facts), degree=2),
             lambda: _by_squares(real, goal, facts, named),
+            *([lambda: prove("squares times what is given", lhs, rhs, *facts, degree=3)] if len(named) <= 4 else []),
         ]
     failed = ""
     for way in ways:

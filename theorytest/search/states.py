@@ -38,6 +38,7 @@ BATCH = 512  # float64 states a shape, for each scale
 SCALES = (1.0, 0.25, 4.0)
 PUSHES = 60  # steps of descent on the margin
 KEPT = 8  # of a batch are pushed and rounded
+LARGEST = 40  # parameters of a shape
 DENOMINATORS = (1, 2, 4, 10, 100, 1024, 2**20)
 
 
@@ -50,6 +51,13 @@ class Tried:
     exact: int
     floats: int
     least_margin: float | None
+
+    def after(self, earlier: Tried | None) -> Tried:
+        """Together with what was tried at the same shape before."""
+        if earlier is None:
+            return self
+        margins = [m for m in (self.least_margin, earlier.least_margin) if m is not None]
+        return Tried(self.sizes, self.exact + earlier.exact, self.floats + earlier.floats, min(margins, default=None))
 
 
 @dataclass
@@ -67,7 +75,8 @@ class Search:
 
 
 def find_state(statement: Statement, seed: int = 0, *, seconds: float = 30.0, rounds: int = 1) -> Search:
-    """Look for a state that refutes a statement whose claim is `AtEveryState`. rounds: of float64 batches a shape.
+    """Look for a state that refutes a statement whose claim is `AtEveryState`. rounds: how often all shapes are gone
+    through, each time with other batches.
 
     The same seed gives the same witness as long as the time suffices. Raises `InputError` where a quantity exists at
     none of the shapes that are tried.
@@ -77,44 +86,51 @@ def find_state(statement: Statement, seed: int = 0, *, seconds: float = 30.0, ro
         raise InputError(f"given a claim of kind {type(claim).__name__}, needed one about every state of a model")
     until = time.monotonic() + seconds
     found = Search()
+    tried: dict[int, Tried] = {}
     missing = ""
-    for sizes in shapes(claim, statement):
+    places = shapes(claim, statement)
+    for turn, (number, sizes) in product(range(rounds), enumerate(places)):
         if time.monotonic() > until:
             found.finished = False
             break
         try:
-            found.witness, tried = _at_shape(statement, claim, sizes, seed, until, rounds)
+            found.witness, seen = _at_shape(statement, claim, sizes, seed + turn, until, first=turn == 0)
         except KernelError as error:  # a quantity does not exist at this shape
             missing = str(error)
             continue
-        found.tried.append(tried)
+        tried[number] = seen.after(tried.get(number))
         if found.witness is not None:
             break
+    found.tried = [tried[number] for number in sorted(tried)]
     if not found.tried and found.finished:
         raise InputError(f"the claim can be evaluated at none of the shapes tried: {missing or 'no sizes fit'}")
     return found
 
 
 def shapes(claim: AtEveryState | AlongEveryFlow | TendsToEqual, statement: Statement) -> list[Sizes]:
-    """The sizes that a search goes through, fewest parameters first."""
+    """The sizes that a search goes through, up to 3, fewest parameters first."""
     fixed = dict(claim.sizes)
     model = claim.parameterization
     try:
         return [dict(fixed)] if model.at(fixed) else []
     except KernelError:
         made = smallest_sizes(model, None, statement.assumptions)
-        return [sizes for sizes in made if all(sizes.get(name) == size for name, size in fixed.items())]
+        larger = smallest_sizes(model, None, statement.assumptions, dims=(1, 2, 3))
+        made += [s for s in larger if s not in made]
+        count = {str(s): sum(map(prod, model.at(s).blocks.values())) for s in made}
+        kept = [s for s in made if count[str(s)] <= LARGEST and all(s.get(k) == size for k, size in fixed.items())]
+        return sorted(kept, key=lambda s: count[str(s)])
 
 
 def _at_shape(
-    statement: Statement, claim: AtEveryState, sizes: Sizes, seed: int, until: float, rounds: int
+    statement: Statement, claim: AtEveryState, sizes: Sizes, seed: int, until: float, *, first: bool
 ) -> tuple[Witness | None, Tried]:
     model = Model(claim.parameterization, sizes)
     given = [a.formula for a in statement.assumptions if isinstance(a.formula, Comparison)]
     _require_quantities((claim.claim, *given), model)
     place = packed(sizes)
     exact = 0
-    for blocks in exact_states(model, statement, seed):
+    for blocks in exact_states(model, statement, seed) if first else ():
         witness, meets = _tried(statement, place, blocks)
         exact += meets
         if witness is not None:
@@ -124,10 +140,10 @@ def _at_shape(
     floats, least = 0, None
     if any(c.relation == "=" for c in given):
         return None, Tried(place, exact, 0, None)  # random floats do not meet equations
-    for number, scale in product(range(rounds), SCALES):
+    for scale in SCALES[:1] if first else SCALES:  # a quick look at all shapes first
         if time.monotonic() > until:
             break
-        count, margin, candidates = _batch(model, claim.claim, given, scale, seed + number)
+        count, margin, candidates = _batch(model, claim.claim, given, scale, seed)
         floats += count
         least = margin if least is None else least if margin is None else min(least, margin)
         for blocks in candidates:
@@ -164,11 +180,12 @@ def _tried(statement: Statement, place: Any, blocks: Mapping[str, Array]) -> tup
 
 
 def exact_states(model: Model, statement: Statement, seed: int) -> Iterator[dict[str, Array]]:
-    """Small exact states, simplest numbers first (all 0, all 1, then at random); balanced ones where equations are
-    assumed."""
+    """Small exact states, simplest numbers first: all 0, all 1, units, then at random; balanced ones where equations
+    are assumed."""
     equations = any(isinstance(a.formula, Comparison) and a.formula.relation == "=" for a in statement.assumptions)
     for entry in (0, 1):
         yield {name: Array(shape, (Fraction(entry),) * prod(shape)) for name, shape in model.shapes.items()}
+    yield {name: unit(shape) for name, shape in model.shapes.items()}
     for level in range(EXACT):
         random = Random(f"{seed}/{packed(model.sizes)}/{level}")
         if equations and level % 2:
@@ -185,6 +202,11 @@ def exact_states(model: Model, statement: Statement, seed: int) -> Iterator[dict
             )
             for name, shape in model.shapes.items()
         }
+
+
+def unit(shape: tuple[int, ...]) -> Array:
+    """1 where all indices agree, else 0."""
+    return Array(shape, tuple(Fraction(int(len(set(i)) <= 1)) for i in product(*map(range, shape))))
 
 
 def _rounded(blocks: Mapping[str, Any], denominator: int) -> dict[str, Array]:

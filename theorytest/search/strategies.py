@@ -152,15 +152,20 @@ def possible(parameterization: Parameterization, sizes: Sizes, flow: Flow | None
 
 
 def smallest_sizes(
-    parameterization: Parameterization, flow: Flow | None = None, assumptions: Sequence[Assumption] = ()
+    parameterization: Parameterization,
+    flow: Flow | None = None,
+    assumptions: Sequence[Assumption] = (),
+    *,
+    dims: Sequence[int] = (1, 2),
 ) -> list[Sizes]:
-    """Sizes 1 and 2, orders 2 and 3, depths 0 to 3 with members for the focus, fewest parameters first."""
+    """Sizes 1 and 2 (or those of ``dims``), orders 2 and 3, depths 0 to 3 with members for the focus, fewest parameters
+    first."""
     found = symbols(parameterization)
     made: dict[str, tuple[tuple[int, int, str], Sizes]] = {}
     orders = (2, 3) if found.order else (0,)
     names = [symbol for symbol, _ in found.dims]
     for order, depth in product(orders, range(4) if found.depths else (0,)):
-        for values in product((1, 2), repeat=len(names)):
+        for values in product(dims, repeat=len(names)):
             chosen = dict(zip(names, values, strict=True))
             sizes = _fit(_sizes(found, order, lambda _, depth=depth: depth, chosen.__getitem__), assumptions)
             if sizes and possible(parameterization, sizes, flow):
