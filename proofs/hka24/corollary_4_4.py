@@ -2,8 +2,8 @@
 
 By Theorem 4.3, d/dt ||G_r|| = (||x_r|| / ||w_r||) δ_r; equations 12 and 13 bound ||x_r|| / ||w_r|| from below by
 (||G_r|| / sqrt(d))^k α_r and from above by ||G_r||^k. Where the norm grows, δ_r >= 0 and both bounds may be multiplied
-by it; where it falls, δ_r <= 0 and they turn around. χ_r is 1 for the columns that are spoken of, and 0 for all others, so
-that nothing is assumed of those.
+by it; where it falls, δ_r <= 0 and they turn around. χ_r is 1 for the columns that are spoken of, and 0 for all others,
+so that nothing is assumed of those.
 """
 
 from dataclasses import replace

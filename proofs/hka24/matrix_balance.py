@@ -225,7 +225,7 @@ def vanishing(derive, term, squared):
 
 
 def commuting(derive, x, y, balance):
-    """O S = S O: O S^2 = S^2 O by balance, so that o^2 (σ_j - σ_i)^4 <= o^2 (σ_j - σ_i)^2 (σ_j + σ_i)^2 = 0, o = O_ij."""
+    """O S = S O: O S^2 = S^2 O by balance, so that o^2 (σ_j - σ_i)^4 <= o^2 (σ_j - σ_i)^2 (σ_j + σ_i)^2 = 0."""
     twice, turned = product(diagonal(sigma), diagonal(sigma)), transposed(V1)
     left, right = (product(product(turned, side), U2) for side in (balance.claim.lhs, balance.claim.rhs))
     first = derive.equal("V^T X^T X U' = S^2 O", left, product(twice, O), x[:3])
