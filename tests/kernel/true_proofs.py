@@ -8,7 +8,8 @@ from typing import Any
 
 import naive
 
-from theorytest.derive.derivation import Derive
+from theorytest.derive.derivation import Derive, Fact
+from theorytest.derive.scalar import Reals
 from theorytest.kernel.claim import (
     Always,
     AtLeast,
@@ -17,16 +18,25 @@ from theorytest.kernel.claim import (
     Claim,
     Conserved,
     Descent,
+    Determinant,
     DeterminantSignPreserved,
+    EndMatrixRate,
+    Entry,
+    Exactly,
     Flow,
     Identity,
     Inequality,
     LogDeterminantRate,
     Rate,
+    ReadAlways,
+    ReadAtStart,
+    Reading,
     SameSize,
+    SingularValueRate,
     SliceTruncation,
 )
 from theorytest.kernel.parameterization import Focus, Link
+from theorytest.kernel.product_flow import power_templates
 from theorytest.kernel.rules import (
     OneMode,
     Square,
@@ -40,7 +50,8 @@ from theorytest.kernel.rules import (
     log_rate_goals,
     matrix_chain,
 )
-from theorytest.kernel.statement import Assumption, Statement
+from theorytest.kernel.scalar import Variable, scalar
+from theorytest.kernel.statement import Assumption, Derivation, Statement
 from theorytest.kernel.terms import Tensor, Term, constant, identity
 
 Build = Callable[[Derive], Any]
@@ -278,6 +289,49 @@ DRIFT = Change(
     Descent(CP_FLOW),
 )
 
+
+def powers(derive: Derive) -> tuple[Derivation, ...]:
+    """The product of the first j factors times its transpose is P^j: two factors, and one more."""
+    cases: list[Derivation] = []
+    for hypotheses, goals in chain_hypotheses(CHAIN, power_templates(CHAIN)):
+        inner = derive.inner(*hypotheses)
+        newest, *earlier = inner.given
+        for goal in goals:
+            inner.equal("", *ends(goal), using=earlier, backwards=(newest,))
+        cases.append(inner.derivation())
+    return tuple(cases)
+
+
+def product_flow(derive: Derive) -> Any:
+    return derive.apply("end-matrix-rate", stays(derive), data=(naive.MATRIX, *powers(derive)))
+
+
+def singular_flow(derive: Derive) -> None:
+    derive.apply("singular-value-rate", product_flow(derive))
+
+
+# The determinant of a 2x2 product, and its entries, read off the flow.
+ENTRIES = {(i, j): Variable(f"w{i}{j}") for i in (1, 2) for j in (1, 2)}
+DET = Variable("det")
+READING = Reading((*((w.name, Entry(at)) for at, w in ENTRIES.items()), ("det", Determinant())), CHAIN.flow)
+LEIBNIZ = ENTRIES[1, 1] * ENTRIES[2, 2] - ENTRIES[1, 2] * ENTRIES[2, 1]
+POSITIVE = Inequality(scalar(0), "<", LEIBNIZ)
+SHAPE: dict[str, Claim] = {"rows": Exactly("d_out", 2), "columns": Exactly("d_in", 2)}
+START: dict[str, Claim] = {"start": ReadAtStart(Inequality(scalar(0), "<", DET), READING)}
+
+
+def positive(derive: Derive) -> None:
+    sign(derive)
+    kept = Fact(len(derive.given) + len(derive.steps) - 1, DeterminantSignPreserved(CHAIN.flow))
+    always = derive.apply("determinant-along-the-flow", kept, derive.assume("start"))
+    sizes = [derive.assume(name) for name in SHAPE]
+    written = derive.apply("determinant-of-entries", *sizes, data=(READING, "det", LEIBNIZ))
+    real = Reals(derive)
+    known, equal = real.suppose(always.claim.claim), real.suppose(written.claim.claim)
+    static = real.less("", 0, LEIBNIZ, known, equal, by=[(1, 1, (known,))])
+    derive.apply("along-the-flow", always, written, static, data=(READING,))
+
+
 TRUE: dict[str, tuple[Statement, Build]] = {
     **{name: (state(name, Conserved(*law)), conserved(Conserved(*law))) for name, law in LAWS.items()},
     "rate": (state("rate", LEMMA_RATE), rate(LEMMA_RATE)),
@@ -288,6 +342,12 @@ TRUE: dict[str, tuple[Statement, Build]] = {
         state("log rate", LogDeterminantRate(DEPTH * PAIRING * -1, CHAIN.flow), **SETTING, **VECTORS),
         log_rate,
     ),
+    "product flow": (state("product flow", EndMatrixRate(CHAIN.flow), balanced=SETTING["balanced"]), product_flow),
+    "singular flow": (
+        state("singular flow", SingularValueRate(CHAIN.flow), balanced=SETTING["balanced"]),
+        singular_flow,
+    ),
+    "positive": (state("positive", ReadAlways((), POSITIVE, READING), **SETTING, **SHAPE, **START), positive),
     "truncation": (state("truncation", SliceTruncation()), truncation(SliceTruncation())),
     "cauchy-schwarz": (state("cauchy-schwarz", CAUCHY_SCHWARZ), cauchy_schwarz),
 }
