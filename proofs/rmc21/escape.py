@@ -7,13 +7,14 @@ A real power c^e is written exp(e ln c), so that the order N may be any real num
 from dataclasses import replace
 from fractions import Fraction
 
-from theorytest import All, Identity, Instance, Source, Statement, Witness, control, proof
+from theorytest import CP, Flow, Focus, Identity, Instance, Source, Statement, Witness, control, proof
 from theorytest.derive.evolution import InTime, power, variables
-from theorytest.kernel.claim import Evolution, Where
+from theorytest.kernel.claim import AlongComponents, Evolution, Where
 from theorytest.kernel.evolution import initial
 from theorytest.kernel.scalar import ZERO, Ln, Variable
 
-from .theorem_1 import below, bounded, corollary
+from .corollary_1 import balanced_start, state
+from .theorem_1 import below, bounded, interval, norm_rate
 
 t, c, g, G, N = variables("t c g G N")
 ORDER = bounded(3, N)
@@ -144,11 +145,12 @@ escape = Statement(
     kind="claim",
     title="P_r(t)^-((N-2)/N) = P_r(0)^-((N-2)/N) - (N-2) int gamma_r: small components escape late",
     source=Source("RMC21", "footnote 7"),
-    assumptions=corollary.assumptions,
-    claim=All((corollary.claim, norms)),
-    scope="all orders N >= 3, ranks, shapes, losses; all times at which P_r > 0",
+    assumptions=balanced_start.assumptions,
+    claim=AlongComponents(Flow(CP, Focus()), "N", (("P", "gamma"),), norms),
+    scope="all orders N >= 3, ranks, shapes, losses; all times up to which P_r > 0",
+    example=balanced_start.example,
     deviations=(
-        *corollary.deviations[:2],
+        *interval,
         "Gamma is the integral of gamma_r from 0 to t, and M an upper bound of gamma_r (that of the norm of the loss "
         "gradient, for the Huber loss)",
         "the limits are stated with their rates: P_r(0)^-((N-2)/N) tends to infinity as the scale of the start tends "
@@ -183,7 +185,20 @@ def by_separation_and_comparison(derive):
     exponent = time.at_most("-(N-2)/N < 0", one, RATIO * Ln(D), rises, order, inverse, by=by)
     falls = derive.apply("exp-increasing", exponent, text="exp increases")
     late = time.at_most("where P > D", LATE.lhs, LATE.rhs, below_, falls, by=[(1, 1, (below_,)), (1, 1, (falls,))])
-    derive.both(derive.cite(corollary), time.at_every_time(kept, least, exact, below_, late))
+    along_components(derive, escape.claim, time.at_every_time(kept, least, exact, below_, late))
+
+
+def along_components(derive, claim, fact):
+    """What holds for functions of time holds for the norms of balanced components."""
+    rate = norm_rate(derive)
+    balance = derive.cite(balanced_start, derive.assume("balanced"))
+    text = "norms of balanced components are such functions"
+    return derive.apply("along-components", rate, balance, fact, data=(claim.order, claim.roles), text=text)
+
+
+def free(claim, witness):
+    """A variant that speaks of functions of time alone, and a witness."""
+    return Statement(label="variant", title="variant", claim=claim), witness
 
 
 @control(escape, breaks="exponent (N-2)/N")
@@ -194,20 +209,20 @@ def exponent_of_order_two():
         return power(value, -1 * (N - 1) * N**-1)
 
     claims = (Where((), Identity(wrong(P), start(wrong, "P") - (N - 2) * Gamma)),)
-    return replace(norms, claims=claims), at(P=1, Gamma=0, gamma=1, M=2, N=3)
+    return free(replace(norms, claims=claims), at(P=1, Gamma=0, gamma=1, M=2, N=3))
 
 
 @control(escape, breaks="factor N - 2")
 def slower_escape():
     """Factor (N - 2) / 2 in place of N - 2 in the bound."""
     claim = bounded(start(root_power, "P") - (N - 2) * M * t / 2, root_power(P))
-    return replace(norms, claims=(Where((), claim),)), at(P=1, Gamma=0, gamma=Fraction(3, 4), M=1, N=3)
+    return free(replace(norms, claims=(Where((), claim),)), at(P=1, Gamma=0, gamma=Fraction(3, 4), M=1, N=3))
 
 
 @control(escape, breaks="gamma <= M")
 def unbounded_gradient():
     """Without an upper bound of gamma_r."""
-    return replace(norms, conditions=norms.conditions[:-1]), at(P=1, Gamma=0, gamma=2, M=1, N=3)
+    return free(replace(norms, conditions=norms.conditions[:-1]), at(P=1, Gamma=0, gamma=2, M=1, N=3))
 
 
 @control(escape, breaks="N >= 3")
@@ -215,4 +230,11 @@ def bounded_escape_time():
     """N = 1, where c^-(N-2) = c: the bound from below is one from above."""
     claim = bounded(start(root_power, "P") - (N - 2) * M * t, root_power(P))
     conditions = (below(0, P), bounded(1, N), GAMMA_FROM_ZERO, bounded(gamma, M))
-    return replace(norms, conditions=conditions, claims=(Where((), claim),)), at(P=1, Gamma=0, gamma=0, M=1, N=1)
+    varied = replace(norms, conditions=conditions, claims=(Where((), claim),))
+    return free(varied, at(P=1, Gamma=0, gamma=0, M=1, N=1))
+
+
+@control(escape, breaks="balanced")
+def unbalanced_component():
+    """Without balance the squared norms of a component's factors differ."""
+    return balanced_start.claim, state(1, 2, 1, n=1, m=2)

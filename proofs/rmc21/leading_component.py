@@ -23,13 +23,14 @@ from theorytest import (
     proof,
 )
 from theorytest.derive.evolution import InTime, power, variables
-from theorytest.kernel.claim import ComponentAlignment, Evolution, Where
+from theorytest.kernel.claim import AlongComponents, ComponentAlignment, Evolution, Where
 from theorytest.kernel.components import cauchy_schwarz
 from theorytest.kernel.evolution import initial
 from theorytest.kernel.rules import Square
 from theorytest.kernel.scalar import ONE, Exp, Ln, Times, Variable
 
-from .escape import ORDER, N, at, inverse_power
+from .corollary_1 import balanced_start, state
+from .escape import ORDER, N, along_components, at, free, inverse_power
 from .lemma_1 import lemma_1
 from .theorem_1 import below, bounded, flow, interval
 
@@ -268,12 +269,14 @@ leads = Statement(
     kind="lemma",
     title="From the start alpha a the leading component escapes in bounded time; until then others are O(alpha)",
     source=Source("RMC21", "Theorem 2, proof sketch"),
-    assumptions=alignment.assumptions,
-    claim=All((alignment.claim, race)),
+    assumptions=balanced_start.assumptions,
+    claim=All((alignment.claim, AlongComponents(Flow(CP, Focus()), "N", (("c", "gamma"), ("b", "beta")), race))),
     scope="all orders N >= 3, ranks, shapes; as long as the loss gradient is constant",
+    example=balanced_start.example,
     deviations=(
-        "c and b are the norms of the factors of the leading component and of another one (dc/dt = gamma c^(N-1), by "
-        "RMC21-Eq7), g and M as in RMC21-As3(Eq9); gamma >= g by the first part, and beta <= M by Cauchy and Schwarz",
+        *interval,
+        "c and b are the norms of the factors of the leading component and of another one, g and M as in "
+        "RMC21-As3(Eq9); gamma >= g by the first part, and beta <= M by Cauchy and Schwarz",
         "b^N <= alpha^N h^-(N/(N-2)), where h = d^-(N-2) - (M/g) a^-(N-2) > 0 by RMC21-As3(Eq9): norms of other "
         "components are O(alpha^N); the end tensor leaves the region of constant gradient, hence reaches the reference "
         "sphere, by the time (alpha a)^-(N-2) / ((N-2) g); at that time ||W_e|| = rho, so that the norm of the leading "
@@ -326,7 +329,8 @@ def by_comparison(derive):
         "(N-2) M t <= (M / g) c(0)^-(N-2)", SMALL.lhs, SMALL.rhs, rose, soon, per, large, at_other, *products,
         by=[(1, 1, (rose,)), (1, 1, (soon, per, large))],
     )  # fmt: skip
-    derive.both(derive.cite(alignment), time.at_every_time(falls, rises, soon, small))
+    raced = time.at_every_time(falls, rises, soon, small)
+    derive.both(derive.cite(alignment), along_components(derive, leads.claim.claims[1], raced))
 
 
 def race_at(**values):
@@ -334,19 +338,25 @@ def race_at(**values):
     return at(**{"N": 3, "g": 1, "M": 2, "a": 4, "d": 1, "alpha": 1, "c": 4, "b": 1, "gamma": 1, "beta": 2} | values)
 
 
+@control(leads, breaks="balanced")
+def unbalanced_components():
+    """Without balance the squared norms of a component's factors differ."""
+    return balanced_start.claim, state(1, 2, 1, n=1, m=2)
+
+
 @control(leads, breaks="O(alpha^N)")
 def higher_order():
     """O(alpha^(N+1)): the power alpha^-((N-2)(N+1)/N)."""
     claim = bounded(power(alpha, -1 * (N - 2) * (N + 1) * N**-1) * headroom, inverse_power(b))
     small = ONE.value / 1000
-    return replace(race, claims=(Where((), claim),)), race_at(alpha=small, c=4 * small, b=small)
+    return free(replace(race, claims=(Where((), claim),)), race_at(alpha=small, c=4 * small, b=small))
 
 
 @control(leads, breaks="headroom")
 def no_growth():
     """The other components do not grow at all."""
     claim = bounded(inverse_power(alpha * d), inverse_power(b))
-    return replace(race, claims=(Where((), claim),)), race_at(beta=1)
+    return free(replace(race, claims=(Where((), claim),)), race_at(beta=1))
 
 
 @control(leads, breaks="gamma >= g")
@@ -354,7 +364,7 @@ def slow_leader():
     """c^-(N-2) falls at least at the rate (N-2) g, without gamma >= g."""
     conditions = tuple(c for c in race.conditions if c != bounded(g, gamma))
     claim = bounded(inverse_power(c) + (N - 2) * g * t, inverse_power(alpha * a))
-    return replace(race, conditions=conditions, claims=(Where((), claim),)), race_at(a=1, c=1, gamma=0)
+    return free(replace(race, conditions=conditions, claims=(Where((), claim),)), race_at(a=1, c=1, gamma=0))
 
 
 @control(leads, breaks="beta <= M")
@@ -362,4 +372,4 @@ def fast_follower():
     """b^-(N-2) falls at most at the rate (N-2) M, without beta <= M."""
     conditions = tuple(c for c in race.conditions if c != bounded(beta, M))
     claim = bounded(inverse_power(alpha * d) - (N - 2) * M * t, inverse_power(b))
-    return replace(race, conditions=conditions, claims=(Where((), claim),)), race_at(beta=3)
+    return free(replace(race, conditions=conditions, claims=(Where((), claim),)), race_at(beta=3))

@@ -13,22 +13,28 @@ import pytest
 from mpmath import mp, mpf
 
 from theorytest.kernel import components
+from theorytest.kernel.ball import ball, evaluate, less, precision
 from theorytest.kernel.check import check
 from theorytest.kernel.claim import (
+    AlongComponents,
     Always,
     AtLeast,
     AtStart,
     Claim,
     ComponentAlignment,
+    ComponentNormRate,
     ComponentStaysZero,
+    Evolution,
     Flow,
     Identity,
     Inequality,
+    Where,
     ZeroStays,
 )
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array, Block, Each, Focus, Link, Parameterization, Product
 from theorytest.kernel.rules import RULES, Context
+from theorytest.kernel.scalar import ZERO, Scalar, Variable
 from theorytest.kernel.statement import REFUTED, UNDECIDED, Assumption, Certificate, Instance, Statement, Witness
 from theorytest.kernel.terms import Tensor, Term, constant
 from theorytest.models import CP, DEEP_MATRIX, DEEP_TUCKER, TUCKER
@@ -96,8 +102,9 @@ SHAPES = [(2, 2), (2, 3, 2), (1, 2, 2), (2, 1, 1, 2), (3, 2)]
 
 
 def test_the_kernel_knows_the_module() -> None:
-    registered = {"zero-stays", "component-stays-zero", "component-alignment"}
+    registered = {"along-components", "zero-stays", "component-stays-zero", "component-alignment"}
     assert {RULES[name] for name in registered} == {
+        components.along_components,
         components.zero_stays,
         components.component_stays_zero,
         components.component_alignment,
@@ -305,6 +312,104 @@ def test_gamma_does_not_decrease_at_fifty_digits() -> None:
             assert components.loses_alignment(component, [ONE] * len(dims)) == ""
             lost = components.loses_alignment(component, [-ONE] * len(dims))
             assert bool(lost) == (change > mpf(10) ** -15)
+
+
+# -- functions of time along the flow ----------------------------------------------------------------------------------
+
+t, c, g, b, h, N = (Variable(name) for name in ["t", "c", "g", "b", "h", "N"])
+NORMS = ComponentNormRate(ONE_MODE)
+TINY = Fraction(1, 10**40)
+
+
+def positive(*names: Variable) -> tuple[Inequality, ...]:
+    return tuple(Inequality(ZERO, "<", name) for name in names)
+
+
+def evolution(*rates: tuple[str, Scalar], inputs: Sequence[str] = ("g",), **changes: Any) -> Evolution:
+    kept = Where((), Identity(c, c))
+    return replace(Evolution("t", rates, tuple(inputs), positive(c), (kept,)), **changes)
+
+
+FACTOR, COMPONENT = components.component_rates("N", "c", "g")
+OTHER, _ = components.component_rates("N", "b", "h")
+
+
+def test_the_rates_of_balanced_components_in_exact_arithmetic() -> None:
+    """c = ||w_r^n|| and P_r = c^N, for factors of one rational norm: against velocities written out."""
+    random, seen = Random(3), 0
+    directions = [(3, 4), (4, 3), (5, 0), (0, -5), (-3, 4), (4, -3)]
+    while seen < 25:
+        order = random.randint(1, 4)
+        _, slope = state(random, (2,) * order, 1)
+        size = Fraction(random.randint(1, 9), random.randint(1, 5))
+        factors = [[[x * size for x in random.choice(directions)]] for _ in range(order)]
+        norm = 5 * size
+        moved = [velocity(factors, slope, mode, 0) for mode in range(order)]
+        speeds = [sum(x * v for x, v in zip(w[0], u, strict=True)) / norm for w, u in zip(factors, moved, strict=True)]
+        gamma_r = speeds[0] * norm / norm**order
+        assert len(set(speeds)) == 1 and speeds[0] == gamma_r * norm ** (order - 1)
+        rate = sum(speeds) * norm ** (order - 1)  # the product rule for P = c^N
+        values = {"N": Fraction(order), "c": norm, "g": gamma_r}
+        with precision(200):
+            first = evaluate(FACTOR, values)
+            second = evaluate(COMPONENT, values | {"c": norm**order})
+            for found, wanted in ((first, speeds[0]), (second, Fraction(rate))):
+                gap = ball(found) - ball(wanted)
+                assert gap.contains(0) and less(gap, TINY) and less(-TINY, gap)
+        seen += 1
+
+
+def test_functions_along_the_flow() -> None:
+    for rate in (FACTOR, COMPONENT):
+        one = evolution(("c", rate))
+        found = apply("along-components", NORMS, EQUAL, one, data=("N", (("c", "g"),)))
+        assert found == AlongComponents(Flow(CP, Focus()), "N", (("c", "g"),), one)
+    two = evolution(("c", FACTOR), ("b", OTHER), ("G", g), inputs=("g", "h"), conditions=positive(c, b))
+    roles = (("c", "g"), ("b", "h"))
+    swapped = Always(Identity(square(W_M), square(W_N)), TWO_MODES)
+    assert apply("along-components", NORMS, swapped, two, data=("N", roles)).roles == roles
+
+
+def test_functions_along_the_flow_refuse() -> None:
+    one, roles = evolution(("c", FACTOR)), (("c", "g"),)
+    other = Always(Identity(square(W_N), square(W_M) * 2), TWO_MODES)
+    decayed = Flow(CP, TWO_MODES.focus, decay=ONE)
+    for rate, equal in (
+        (NORMS, other),
+        (NORMS, Always(Inequality(square(W_N), "<=", square(W_M)), TWO_MODES)),
+        (ComponentNormRate(Flow(CP, ONE_MODE.focus, decay=ONE)), EQUAL),
+        (ComponentNormRate(Flow(naive.TUCKER, Focus(("n",)))), EQUAL),
+    ):
+        with pytest.raises(KernelError, match="equal squared norms"):
+            apply("along-components", rate, equal, one, data=("N", roles))
+    for equal in (Always(EQUAL.claim, decayed), Always(EQUAL.claim, ONE_MODE)):
+        with pytest.raises(KernelError, match="two named modes"):
+            apply("along-components", NORMS, equal, one, data=("N", roles))
+    with pytest.raises(KernelError, match="does not move"):
+        apply("along-components", NORMS, EQUAL, evolution(("c", FACTOR), ("N", g)), data=("N", roles))
+    for name in ("t", "g", "c", "c(0)", "g(0)"):
+        with pytest.raises(KernelError, match="does not move"):
+            apply("along-components", NORMS, EQUAL, one, data=(name, roles))
+    for wrong in ((), (("c", "g"), ("c", "g")), (("c", "c"),)):
+        with pytest.raises(KernelError, match="different functions"):
+            apply("along-components", NORMS, EQUAL, one, data=("N", wrong))
+    for rates, inputs in (
+        ([("c", FACTOR * 2)], ("g",)),
+        ([("c", g * c)], ("g",)),
+        ([("b", FACTOR)], ("g",)),
+        ([("c", FACTOR)], ()),
+        ([("c", FACTOR), ("g", ZERO)], ()),
+        ([("c", components.component_rates("M", "c", "g")[0])], ("g",)),
+        ([("c", components.component_rates("N", "b", "g")[0])], ("g",)),
+    ):
+        with pytest.raises(KernelError, match="the rate of a balanced component"):
+            apply("along-components", NORMS, EQUAL, evolution(*rates, inputs=inputs), data=("N", roles))
+    with pytest.raises(KernelError, match="among the conditions"):
+        apply("along-components", NORMS, EQUAL, replace(one, conditions=()), data=("N", roles))
+    with pytest.raises(KernelError, match="must be Evolution"):
+        apply("along-components", NORMS, EQUAL, EQUAL, data=("N", roles))
+    with pytest.raises(KernelError, match="data must be"):
+        apply("along-components", NORMS, EQUAL, one, data=("N",))
 
 
 # -- witnesses ---------------------------------------------------------------------------------------------------------

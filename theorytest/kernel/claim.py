@@ -197,6 +197,15 @@ class ReadAlways:
 
 
 @noun
+class ReadConserved:
+    """An expression in real variables, read off a flow, does not change on any interval of time on which it is
+    defined."""
+
+    expression: Scalar
+    reading: Reading
+
+
+@noun
 class Conserved:
     """A quantity does not change along a flow, or in one step of a discrete method."""
 
@@ -407,6 +416,22 @@ class Evolution:
     inputs: tuple[str, ...]
     conditions: tuple[Identity | Inequality, ...]
     claims: tuple[Where, ...]
+
+
+@noun
+class AlongComponents:
+    """CP factorization: what is said of functions of time holds along the flow, on every interval [0, T] of its
+    existence on which the components in question do not vanish.
+
+    roles: pairs of a function and an input, for different components r: the function is the norm of a factor, ||w_r^n||
+    (the same for all n, since the statement assumes balance), or that of the component, P_r, as its rate says; the
+    input is gamma_r. order: the variable that is the number N of modes. Other functions, inputs and constants are any.
+    """
+
+    motion: Flow
+    order: str
+    roles: tuple[tuple[str, str], ...]
+    evolution: Evolution
 
 
 @noun
@@ -744,6 +769,7 @@ Claim = (
     | Exactly
     | ReadAtStart
     | ReadAlways
+    | ReadConserved
     | Conserved
     | Rate
     | Change
@@ -766,6 +792,7 @@ Claim = (
     | LawSpace
     | ComponentStaysZero
     | ComponentAlignment
+    | AlongComponents
     | Evolution
     | ZeroStays
     | Comparison

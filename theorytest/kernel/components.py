@@ -1,6 +1,7 @@
-"""Components of a CP factorization of any order: what vanishes stays zero, and alignment with a constant gradient.
+"""Components of a CP factorization of any order: what vanishes stays zero, alignment with a constant gradient, and
+norms as functions of time.
 
-Both follow from one named mode: the rules add up over the modes, which are all alike.
+They follow from one named mode: the rules add up over the modes, which are all alike.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from math import prod
 from typing import Any
 
 from theorytest.kernel.claim import (
+    AlongComponents,
     Always,
     AtLeast,
     Claim,
     ComponentAlignment,
+    ComponentNormRate,
     ComponentStaysZero,
+    Evolution,
     Flow,
     Identity,
     Inequality,
     ZeroStays,
 )
 from theorytest.kernel.errors import KernelError
+from theorytest.kernel.evolution import initial
 from theorytest.kernel.parameterization import Array, Block, Each, Focus, Parameterization
 from theorytest.kernel.rules import Context, count, only, rule, take
+from theorytest.kernel.scalar import ZERO, Exp, Ln, Scalar, Variable
 from theorytest.kernel.terms import Factor, Tensor, Term
 
 
@@ -165,6 +171,52 @@ def squared_speed(claim: ZeroStays) -> Term:
         moved = velocity.rename(names)
         total = total + (moved * moved).sum(*(name for name in names.values() if name.startswith("_v")))
     return total
+
+
+# -- functions of time along the flow ----------------------------------------------------------------------------------
+
+
+def component_rates(order: str, norm: str, gamma: str) -> tuple[Scalar, Scalar]:
+    """The rate of ||w_r^n||, gamma c^(N-1), and that of P_r, N gamma P^(2 - 2/N), for a balanced component."""
+    n, c, g = Variable(order), Variable(norm), Variable(gamma)
+    return g * Exp((n - 1) * Ln(c)), n * g * Exp((2 - 2 * n**-1) * Ln(c))
+
+
+@rule("along-components")
+def along_components(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """What holds for all functions of time with certain rates holds for the norms of balanced components.
+
+    Premises: the rate of component norms, d/dt P_r = gamma_r sum_n prod_{m != n} s_m; the squared norms s_n of any two
+    factors of a component are equal at all times of the same flow; the claim about functions, each of which stays
+    positive. Data: the variable for N, and the roles. With c = s_n^(1/2) for all n: P_r = c^N, so that d/dt P_r = N
+    gamma_r c^(2N-2) = N gamma_r P_r^(2 - 2/N), and, where P_r > 0, c = P_r^(1/N) has the rate gamma_r c^(N-1). As
+    functions of time, P_r, c and gamma_r are among those that the claim speaks of.
+    """
+    count(premises, 3)
+    rate, equal = only(premises[0], ComponentNormRate), only(premises[1], Always)
+    evolution = only(premises[2], Evolution)
+    order, roles = take(data, str, tuple)
+    flow = equal.motion
+    read = outer_products(flow.parameterization)
+    if len(flow.focus.modes) != 2 or flow != Flow(flow.parameterization, Focus(flow.focus.modes)):
+        raise KernelError("balance must hold along the plain flow, with two named modes")
+    one, other = map(read.square, flow.parameterization.letters(flow.focus).values())
+    plain = Flow(flow.parameterization, Focus(rate.motion.focus.modes))
+    if rate.motion != plain or equal.claim not in (Identity(one, other), Identity(other, one)):
+        raise KernelError("the rate of component norms, and equal squared norms, along one flow were needed")
+    rates = dict(evolution.rates)
+    moving = {evolution.time, *rates, *evolution.inputs}
+    if order in moving or order in map(initial, moving):
+        raise KernelError(f"{order} is the number of modes, and does not move")
+    pairs = [(str(norm), str(gamma)) for norm, gamma in roles]
+    if not pairs or len({name for pair in pairs for name in pair}) != 2 * len(pairs):
+        raise KernelError("different functions and inputs were needed for different components")
+    for norm, gamma in pairs:
+        if gamma not in evolution.inputs or rates.get(norm) not in component_rates(order, norm, gamma):
+            raise KernelError(f"{norm} must have the rate of a balanced component with the input {gamma}")
+        if Inequality(ZERO, "<", Variable(norm)) not in evolution.conditions:
+            raise KernelError(f"{norm} > 0 must be among the conditions")
+    return AlongComponents(Flow(flow.parameterization, Focus()), order, tuple(pairs), evolution)
 
 
 # -- how these claims fail ---------------------------------------------------------------------------------------------
