@@ -18,11 +18,12 @@ from theorytest import record as records
 from theorytest.blueprint import Entry, coverage
 from theorytest.errors import InputError
 from theorytest.notes import document as d
-from theorytest.notes.prose import prose
+from theorytest.notes.prose import GREEK, prose
 
 CHECKED = ("PROVED", "CERTIFIED", "DEFINED")
 HEADLINE = ("theorem", "proposition", "corollary", "conjecture")
 AXES = ("t", "time", "step", "iteration", "epoch", "x")
+ENGLISH = ("a", "an", "as", "at", "by", "if", "in", "is", "it", "no", "of", "on", "or", "so", "to", "we")
 LONG = 14  # steps from which a derivation is shown on demand
 MEANING = {
     "PROVED": "an exact proof, for all shapes and sizes in its scope, replayed by the kernel",
@@ -570,8 +571,9 @@ def _sentence(text: str) -> str:
     """Text as a sentence: a capital, and a full stop."""
     if not text:
         return ""
-    first, _, _ = text.partition(" ")
-    capital = text[0].upper() + text[1:] if first.islower() and first.isalpha() and len(first) > 1 else text
+    first = text.partition(" ")[0]
+    word = first.isalpha() and first.islower() and (len(first) > 2 or first in ENGLISH) and first not in GREEK
+    capital = text[0].upper() + text[1:] if word else text
     return capital if capital[-1] in ".!?" else f"{capital}."
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
+from theorytest.latex import letters, lines
+
 # -- inline ----------------------------------------------------------------------------------------------------------
 
 
@@ -96,6 +98,9 @@ class Table:
     wide: int = 0
 
 
+SHORT = 24  # letters of a formula that stands beside words
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of a derivation: its number ("3", "3.1"), words, what it concludes, the rule, the numbers of the steps
@@ -107,6 +112,21 @@ class Step:
     rule: str
     uses: tuple[str, ...] = ()
     inner: tuple[Step, ...] = ()
+
+    @property
+    def head(self) -> Line:
+        """The words, and what is concluded where it is short enough to stand beside them."""
+        return (*self.words, ": ", Formula(self.latex)) if self.short else self.words
+
+    @property
+    def below(self) -> str:
+        """What is concluded, where it needs lines of its own."""
+        return "" if self.short else self.latex
+
+    @property
+    def short(self) -> bool:
+        """Whether words and formula fit on one line."""
+        return bool(self.latex) and letters(self.latex) <= SHORT and r"\quad" not in self.latex
 
 
 @dataclass(frozen=True)
@@ -243,14 +263,13 @@ def anchors(document: Document) -> set[str]:
 
 def formulas(document: Document) -> list[str]:
     """The LaTeX of every formula, once each."""
-    from theorytest.latex import lines
-
     found: dict[str, None] = {}
     for part in parts(document):
         if isinstance(part, Formula):
             found[part.latex] = None
         elif isinstance(part, Display | Step) and part.latex:
-            found.update(dict.fromkeys(lines(part.latex)))
+            short = isinstance(part, Step) and part.short
+            found.update(dict.fromkeys([part.latex] if short else lines(part.latex)))
     return list(found)
 
 

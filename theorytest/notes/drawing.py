@@ -162,9 +162,10 @@ def _words(name: str) -> str:
 
 
 def _themed(svg: str) -> str:
-    """Without a head, with colours as variables and identifiers of its own."""
+    """Without a head and names of groups, with colours as variables."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # a page has several plots
     for colour, name in _VARIABLES.items():
         svg = svg.replace(colour, f"var({name})")
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)

@@ -162,8 +162,8 @@ class _Page:
             rule = f'<span class="rule">{escape(step.rule)}</span>'
         uses = f' <span class="uses">from {", ".join(step.uses)}</span>' if step.uses else ""
         inner = f'<ol class="steps">{"".join(map(self.step, step.inner))}</ol>' if step.inner else ""
-        formula = self.display(step.latex) if step.latex else ""
-        head = f'<div class="how"><span class="words">{self.line(step.words)}</span>{uses} {rule}</div>'
+        formula = self.display(step.below) if step.below else ""
+        head = f'<div class="how"><span class="words">{self.line(step.head)}</span>{uses} {rule}</div>'
         return f'<li><span class="number">{step.number}</span>{head}{formula}{inner}</li>'
 
     # -- inline --------------------------------------------------------------------------------------------------------

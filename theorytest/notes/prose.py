@@ -8,9 +8,9 @@ from collections.abc import Collection
 from theorytest.latex import GREEK_NAMES, symbol
 from theorytest.notes.document import Code, Formula, Inline, Line, Link
 
-_GREEK = {"eps": "varepsilon", "epsilon": "varepsilon", **{name: name for name in GREEK_NAMES if len(name) > 2}}
+GREEK = {"eps": "varepsilon", "epsilon": "varepsilon", **{name: name for name in GREEK_NAMES if len(name) > 2}}
 _BIG = {"sum": "sum", "prod": "prod"}
-_WORDS = "|".join(sorted(_GREEK, key=len, reverse=True))
+_WORDS = "|".join(sorted(GREEK, key=len, reverse=True))
 _MARK = r"(?:_\{[^{}]*\}|_\w+|\^\{[^{}]*\}|\^\([^()]*\)|\^-?\w+)"
 _STEM = rf"(?:{_WORDS}|sum(?=_)|prod(?=_)|[A-Za-z]{{1,2}}|[A-Za-z]+(?=\^)|\d+)"
 _TOKENS = re.compile(
@@ -62,12 +62,13 @@ def _inline(match: re.Match[str], anchors: Collection[str]) -> list[Inline] | No
                 label = label[:-1] if label[-1] in ".,;:)-(" else ""
             return [Link(label), found[len(label) :]] if label else None
         case "root":
-            root = rf"\mathrm{{{found}}}" if _word(found) else found
-            return [Formula(rf"\sqrt{{{root}}}")] if found.isalnum() else None
+            parts = [_formula(part) if re.fullmatch(rf"{_STEM}{_MARK}+", part) else part for part in found.split()]
+            inner = " ".join(rf"\mathrm{{{part}}}" if _word(part) else part for part in parts)
+            return [Formula(rf"\sqrt{{{inner}}}")] if re.fullmatch(r"[\w\s^{}]+", found) else None
         case "entry":
             return [Formula(f"{found[0]}_{{{found[1:]}}}")]
         case "greek":
-            return [Formula(f"\\{_GREEK[found]}")]
+            return [Formula(f"\\{GREEK[found]}")]
         case "member":
             return [Formula(symbol(found))]
         case "power":
@@ -82,7 +83,7 @@ def _formula(text: str) -> str:
     stem = re.match(rf"{_STEM}(?=[_^])", text)
     assert stem is not None
     name = stem[0]
-    command = _GREEK.get(name) or _BIG.get(name)
+    command = GREEK.get(name) or _BIG.get(name)
     shown = f"\\{command}" if command else rf"\mathrm{{{name}}}" if _word(name) else name
     seen: set[str] = set()
     for mark in re.findall(rf"{_MARK}|'", text[stem.end() :]):
@@ -102,8 +103,8 @@ def _script(kind: str, inner: str) -> str:
     inner = inner.replace("!=", r"\ne ").replace("<=", r"\le ").replace(">=", r"\ge ")
     if kind == "^" and inner == "T":
         return r"\top"
-    if inner in _GREEK:
-        return f"\\{_GREEK[inner]}"
+    if inner in GREEK:
+        return f"\\{GREEK[inner]}"
     return rf"\mathrm{{{inner}}}" if _word(inner) else inner
 
 

@@ -120,11 +120,11 @@ class _Writer:
     def step(self, step: d.Step) -> str:
         uses = f" (from {', '.join(step.uses)})" if step.uses else ""
         how = f"\\how{{{escape(step.rule)}{escape(uses)}}}"
-        formula = self.display(step.latex) if step.latex else ""
+        formula = self.display(step.below) if step.below else ""
         inner = (
             f"\\begin{{derivation}}\n{''.join(map(self.step, step.inner))}\\end{{derivation}}\n" if step.inner else ""
         )
-        return f"\\item[{step.number}] {self.line(step.words)} {how}\n{formula}{inner}"
+        return f"\\item[{step.number}] {self.line(step.head)} {how}\n{formula}{inner}"
 
     def table(self, table: d.Table) -> str:
         shares = [share or 1.2 for share in d.shares(table)]

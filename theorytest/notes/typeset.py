@@ -115,11 +115,9 @@ class _Writer:
         if f"rule-{step.rule}" in self.anchors:
             rule = f"#link(label({_string(f'rule-{step.rule}')}))[{rule}];"
         uses = f"from {', '.join(step.uses)}" if step.uses else ""
-        formula = self.display(step.latex) if step.latex else ""
+        formula = self.display(step.below) if step.below else ""
         inner = "".join(map(self.step, step.inner))
-        return (
-            f"#step({_string(step.number)}, [{self.line(step.words)}], [{rule}], {_string(uses)})[{formula}]\n{inner}"
-        )
+        return f"#step({_string(step.number)}, [{self.line(step.head)}], [{rule}], {_string(uses)})[{formula}]\n{inner}"
 
     def table(self, table: d.Table) -> str:
         widths = ", ".join(f"{share}fr" if share else "auto" for share in d.shares(table))
