@@ -66,6 +66,14 @@ def test_members_end_at_the_threshold_and_the_others_go_on_unchanged():
         assert np.isnan(made.series["loss"][~rows, member]).all()
 
 
+def test_patience_counts_checks_in_a_row():
+    eager = run(training(), 6, Plan(400, (), stop=0.05, check=10), Context())
+    patient = run(training(), 6, Plan(400, (), stop=0.05, check=10, patience=4), Context())
+    both = (eager.status == CONVERGED) & (patient.status == CONVERGED)
+    assert both.any()  # the loss only falls here, so that the three further checks are below as well
+    np.testing.assert_array_equal(patient.ended[both], eager.ended[both] + 30)
+
+
 def test_a_member_that_diverges_says_so():
     rates = [0.2, 1e6, 0.2, 0.2, 0.2, 0.2]
     made = run(training(rate=rates), 6, Plan(60, (0, 60), stop=1e-12, check=5), Context())

@@ -61,13 +61,15 @@ class Plan:
     """How long to train and what to record.
 
     steps: the most steps; marks: the steps at which everything is measured, 0 and the last among them if wanted; stop:
-    a member ends when its loss is below this (None: never); check: how often that is looked at, in steps.
+    a member ends when its loss is below this (None: never); check: how often that is looked at, in steps; patience: at
+    how many checks in a row it has to be below.
     """
 
     steps: int
     marks: tuple[int, ...]
     stop: float | None = None
     check: int = 50
+    patience: int = 1
 
     def stops(self) -> Iterator[int]:
         """All steps at which something is looked at, increasing, ending with the last."""
@@ -191,6 +193,7 @@ class _Records:
         self.rows: dict[str, list[np.ndarray]] = {}
         self.end: Arrays = {}
         self.final: Arrays = {}
+        self.below = np.zeros(members, dtype=np.int64)  # checks in a row below the threshold
         self.ended = np.zeros(members, dtype=np.int64)
         self.status = np.zeros(members, dtype=np.int64)
 
@@ -225,14 +228,15 @@ class _Records:
         self.status[members] = status
 
     def state(self) -> Arrays:
-        made: Arrays = {"record/steps": np.array(self.steps), "record/ended": self.ended, "record/status": self.status}
+        made: Arrays = {"record/steps": np.array(self.steps), "record/below": self.below}
+        made |= {"record/ended": self.ended, "record/status": self.status}
         made |= {f"row/{name}": np.stack(rows) for name, rows in self.rows.items()}
         made |= {f"end/{name}": values for name, values in self.end.items()}
         return made | {f"final/{name}": values for name, values in self.final.items()}
 
     def load(self, state: Arrays) -> None:
         self.steps = state["record/steps"].tolist()
-        self.ended, self.status = state["record/ended"], state["record/status"]
+        self.below, self.ended, self.status = (state[f"record/{name}"] for name in ("below", "ended", "status"))
         for name, values in state.items():
             kind, _, rest = name.partition("/")
             if kind == "row":
@@ -248,8 +252,8 @@ class _Records:
 def run(dynamics: Dynamics, members: int, plan: Plan, context: Context) -> History:
     """Train a batch to the end of the plan, going on from the context's state file where there is one.
 
-    A member ends when its loss is below ``plan.stop`` or not finite, as seen every ``plan.check`` steps, or after
-    ``plan.steps`` steps. The state file stays; whoever keeps the result removes it. Not rigorous: floating point.
+    A member ends when its loss is below ``plan.stop`` at ``plan.patience`` checks in a row, when it is not finite, or
+    after ``plan.steps`` steps. The state file stays; whoever keeps the result removes it. Not rigorous: floating point.
     """
     import torch
 
@@ -274,8 +278,9 @@ def run(dynamics: Dynamics, members: int, plan: Plan, context: Context) -> Histo
         step = stop
         losses = dynamics.losses().detach().cpu().numpy()
         status = np.where(np.isfinite(losses), RUNNING, DIVERGED)
-        if plan.stop is not None:
-            status = np.where(losses < plan.stop, CONVERGED, status)
+        if plan.stop is not None and (step % plan.check == 0 or step == plan.steps):
+            records.below[active] = np.where(losses < plan.stop, records.below[active] + 1, 0)
+            status = np.where(records.below[active] >= plan.patience, CONVERGED, status)
         ending = (status != RUNNING) | (step == plan.steps)
         measured = dynamics.measure() if step in marks or ending.any() else {}
         if step in marks:

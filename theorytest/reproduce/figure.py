@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 
 FIGURES: dict[str, str] = {
     "RC20-Fig1": "rc20_fig1",
+    "RC20-Fig2": "rc20_fig2",
+    "RC20-Fig4": "rc20_fig4",
+    "RC20-Fig5": "rc20_fig5",
+    "RC20-Fig6": "rc20_fig2",
+    "RMC21-Fig3": "rmc21_dynamics",
+    "RMC21-Fig4": "rmc21_fig4",
+    "RMC21-Fig5": "rmc21_dynamics",
+    "RMC21-Fig6": "rmc21_dynamics",
+    "RMC21-Fig7": "rmc21_dynamics",
+    "HKA24-Fig3": "hka24_synthetic",
+    "HKA24-Fig4": "hka24_synthetic",
+    "HKA24-Fig5": "hka24_synthetic",
+    "HKA24-Fig6": "hka24_data",
+    "HKA24-Fig7": "hka24_data",
+    "HKA24-Tab1": "hka24_data",
 }
 """Id of a figure or table -> the module of `theorytest.reproduce.figures` that makes it."""
 

@@ -85,18 +85,20 @@ class ScalarAdaptive:
 class Adam:
     """Adam (Kingma and Ba 2015, Algorithm 1) with its usual decay rates.
 
-    epsilon: added to the square root. What is usual differs: 1e-8 in the paper and in PyTorch, 1e-7 in Keras.
+    epsilon: added to the square root, one number or one for every member. What is usual differs: 1e-8 in the paper and
+    in PyTorch, 1e-7 in Keras.
     """
 
-    def __init__(self, rate: Any, *, epsilon: float = 1e-8, decays: tuple[float, float] = (0.9, 0.999)) -> None:
+    def __init__(self, rate: Any, *, epsilon: Any = 1e-8, decays: tuple[float, float] = (0.9, 0.999)) -> None:
         self.rate, self.epsilon, self.decays = rate, epsilon, decays
 
     def start(self, parameters: torch.Tensor) -> dict[str, torch.Tensor]:
         """Rates, and no averages yet."""
         import torch
 
-        rates = _rates(self.rate, parameters)
-        return {"rate": rates, "first": torch.zeros_like(parameters), "second": torch.zeros_like(parameters)}
+        first, second = torch.zeros_like(parameters), torch.zeros_like(parameters)
+        rates, epsilon = _rates(self.rate, parameters), _rates(self.epsilon, parameters)
+        return {"rate": rates, "epsilon": epsilon, "first": first, "second": second}
 
     def step(
         self, parameters: torch.Tensor, gradient: torch.Tensor, state: dict[str, torch.Tensor], count: int
@@ -105,7 +107,7 @@ class Adam:
         a, b = self.decays
         first = state["first"].lerp_(gradient, 1 - a)
         second = state["second"].mul_(b).addcmul_(gradient, gradient, value=1 - b)
-        size = (second / (1 - b**count)).sqrt_().add_(self.epsilon)
+        size = (second / (1 - b**count)).sqrt_().add_(state["epsilon"][:, None])
         parameters.addcdiv_(first * state["rate"][:, None], size, value=-1 / (1 - a**count))
 
 

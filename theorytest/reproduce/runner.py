@@ -1,9 +1,9 @@
 """Computes figures: their parts in one process or several, kept on disk as they are done, then comparison and plot.
 
 Every finished part is one npz file, under a name that has the digest of all that it depends on (function, arguments,
-device, dtype, the sources of this package); a part whose file is there is not computed again. An unfinished part has a
-state file (see `theorytest.reproduce.engine`). Killing a run at any moment therefore loses at most what was done since
-the last state, and the same command goes on from there.
+device, dtype, sources); a part whose file is there is not computed again. An unfinished part has a state file (see
+`theorytest.reproduce.engine`). Killing a run at any moment therefore loses at most what was done since the last state,
+and the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -133,15 +133,15 @@ def reproduce(
 
 
 @cache
-def _sources() -> str:
-    """Digest of what parts are computed with: this package, the models, and the version of torch."""
+def _sources(module: str) -> str:
+    """Digest of what a part is computed with: the machinery here, its figure's module, the models, torch's version."""
     import torch
 
     here = Path(__file__).parent
     held = hashlib.sha256(torch.__version__.encode())
-    for path in sorted([*here.rglob("*.py"), *(here.parent / "models").glob("*.py")]):
-        if path.name not in ("figure.py", "runner.py", "bench.py", "table.py"):
-            held.update(path.read_bytes())
+    shared = [path for path in here.glob("*.py") if path.name not in ("bench.py", "figure.py", "runner.py", "table.py")]
+    for path in sorted([*shared, here / "figures" / f"{module}.py", *(here.parent / "models").glob("*.py")]):
+        held.update(path.read_bytes())
     return held.hexdigest()
 
 
@@ -151,7 +151,7 @@ def _place(folder: Path, part: Part, common: Mapping[str, str]) -> Path:
         name: [value, Path(value).stat().st_mtime_ns if value else None] if name in ("target", "data") else value
         for name, value in part.arguments.items()
     }
-    said = dumps([part.function, arguments, common, _sources()])
+    said = dumps([part.function, arguments, common, _sources(part.function.partition(":")[0])])
     return folder / PARTS / f"{part.name}-{hashlib.sha256(said.encode()).hexdigest()[:12]}.npz"
 
 

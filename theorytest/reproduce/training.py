@@ -107,7 +107,10 @@ class Measurements:
         self.tensors, self.values, self.base = tensors.flatten(2), values, Square() if base is None else base
 
     def _residuals(self, W: torch.Tensor) -> torch.Tensor:
-        return (self.tensors @ W.flatten(1).unsqueeze(-1)).squeeze(-1) - self.values
+        flat = W.flatten(1)
+        if len(self.tensors) == 1:  # one product of matrices reads the tensors once for all members
+            return flat @ self.tensors[0].mT - self.values
+        return (self.tensors @ flat.unsqueeze(-1)).squeeze(-1) - self.values
 
     def value(self, W: torch.Tensor) -> torch.Tensor:
         """The mean over the measurements."""
@@ -116,6 +119,8 @@ class Measurements:
     def gradient(self, W: torch.Tensor) -> torch.Tensor:
         """The sum of the A_i, each times its derivative over the count."""
         slopes = self.base.derivative(self._residuals(W)) / self.values.shape[1]
+        if len(self.tensors) == 1:
+            return (slopes @ self.tensors[0]).reshape(W.shape)
         return (slopes.unsqueeze(1) @ self.tensors).reshape(W.shape)
 
     def take(self, members: torch.Tensor) -> Measurements:
@@ -129,7 +134,8 @@ class Training:
 
     start: block name -> (members, *shape); measure: from the training to what is to be recorded (the loss is always);
     group: members that are computed together, so that what they need stays in the processor's cache.
-    track: from gradients to squared norms of slices, whose sums of η_t^2 ||g||^2 are kept (for rules with one rate).
+    track: from blocks to squared norms of slices, (members, slices). For rules with one rate η_t the state then has
+    "tracked", the sums of η_t^2 track(g_t) over the steps, "tracked.start", the norms at the start, and "last rate".
     """
 
     def __init__(
@@ -155,7 +161,9 @@ class Training:
         self.extra = measure
         self.track = track
         if track is not None:
-            self.state["tracked"] = torch.zeros_like(track(self.blocks()))
+            self.state["tracked.start"] = track(self.blocks())
+            self.state["tracked"] = torch.zeros_like(self.state["tracked.start"])
+            self.state["last rate"] = self.flat.new_zeros(len(self.flat))
         self._split()
 
     def _split(self) -> None:
@@ -220,6 +228,7 @@ class Training:
                         f"given {type(self.rule).__name__}, needed a rule with one rate to track the drift"
                     )
                 self.state["tracked"] += rate[:, None].square() * self.track(self.blocks(gradient))
+                self.state["last rate"] = rate
 
     def losses(self) -> torch.Tensor:
         """(members,)."""

@@ -78,42 +78,65 @@ def _facts(found: list[Curves], options: Options) -> list[Fact]:
             rising.append(float(len(levels) > 1 and bool((np.diff(levels) > 0).all())))
     facts.append(
         Fact(
-            "|W11| rises as the loss falls (over all recorded levels, det W(0) > 0)", "all runs shown",
-            f"{int(sum(rising))} of {len(rising)} runs", all(rising), values=tuple(rising),
+            "|W11| rises as the loss falls (over all recorded levels, det W(0) > 0)",
+            "all runs shown",
+            f"{int(sum(rising))} of {len(rising)} runs",
+            all(rising),
+            values=tuple(rising),
         )
-    )  # fmt: skip
+    )
     ends = {(c.setting.depth, c.setting.balanced): c.last for c in main}
     facts.append(
-        Fact("depth 3, layer-wise independent: |W11| at the end", "2 to 70, by seed", spread(ends[3, False]),
-             bool((ends[3, False] >= 1.8).all() and (ends[3, False] <= 72).all()), values=floats(ends[3, False]))
-    )  # fmt: skip
+        Fact(
+            "depth 3, layer-wise independent: |W11| at the end",
+            "2 to 70, by seed",
+            spread(ends[3, False]),
+            bool((ends[3, False] >= 1.8).all() and (ends[3, False] <= 72).all()),
+            values=floats(ends[3, False]),
+        )
+    )
     two = ends[2, True]
     facts.append(
         Fact(
-            "depth 2, balanced: leaves the curve early; |W11| at the end", "about 7.2 (figure), 8.2 to 9.4 in float64",
-            spread(two), bool((two < 35).all()), "by shape: below half of the curve's 70.7; the place depends on "
-            "rounding, as det W falls below what float64 resolves; the exact flow does not leave", floats(two),
+            "depth 2, balanced: leaves the curve early; |W11| at the end",
+            "about 7.2 (figure), 8.2 to 9.4 in float64",
+            spread(two),
+            bool((two < 35).all()),
+            "by shape: below half of the curve's 70.7; the place depends on "
+            "rounding, as det W falls below what float64 resolves; the exact flow does not leave",
+            floats(two),
         )
-    )  # fmt: skip
+    )
     medians = [float(np.median(ends[depth, True])) for depth in DEPTHS]
     facts.append(
-        Fact("the effect grows with depth, most from 2 to 3 (median |W11| at the end, balanced)", "depth 2 < 3 <= 4",
-             ", ".join(number(m) for m in medians), bool(medians[0] < medians[1] and medians[2] > 0.99 * medians[1]))
-    )  # fmt: skip
+        Fact(
+            "the effect grows with depth, most from 2 to 3 (median |W11| at the end, balanced)",
+            "depth 2 < 3 <= 4",
+            ", ".join(number(m) for m in medians),
+            bool(medians[0] < medians[1] and medians[2] > 0.99 * medians[1]),
+        )
+    )
     larger = [float(np.median(ends[depth, True]) / np.median(ends[depth, False])) for depth in DEPTHS]
     facts.append(
-        Fact("the effect is stronger for balanced starts (ratio of medians, by depth)", "balanced above independent",
-             ", ".join(number(x) for x in larger), all(x > 0.99 for x in larger))
-    )  # fmt: skip
+        Fact(
+            "the effect is stronger for balanced starts (ratio of medians, by depth)",
+            "balanced above independent",
+            ", ".join(number(x) for x in larger),
+            all(x > 0.99 for x in larger),
+        )
+    )
     control = [c for c in found if c.setting.sign < 0]
     ends_of_control = np.concatenate([c.last for c in control])
     below = ends_of_control < least_entry(np.concatenate([c.last_loss for c in control]))
     facts.append(
-        Fact("control: det W(0) < 0, where Theorem 1 does not apply; runs that end below the least |W11| for det W > 0",
-             "not shown", f"{int(below.sum())} of {len(below)} runs; |W11| at the end "
-             f"{spread(ends_of_control)}", bool(below.any()),
-             values=floats(ends_of_control))
-    )  # fmt: skip
+        Fact(
+            "control: det W(0) < 0, where Theorem 1 does not apply; runs that end below the least |W11| for det W > 0",
+            "not shown",
+            f"{int(below.sum())} of {len(below)} runs; |W11| at the end {spread(ends_of_control)}",
+            bool(below.any()),
+            values=floats(ends_of_control),
+        )
+    )
     return facts
 
 

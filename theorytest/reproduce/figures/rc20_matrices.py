@@ -232,9 +232,17 @@ def draw_curves(axes: Axes, found: Sequence[Curves], *, title: str, theory: bool
         for entry, step in zip(curve.entry, curve.step, strict=True):
             axes.plot(GRID, entry, color="0.8", linewidth=0.5, zorder=1)
             axes.scatter(
-                GRID[::3], entry[::3], c=np.log10(step[::3]), s=8, marker=marker,
-                cmap="viridis", vmin=2, vmax=7, zorder=2, linewidths=0,
-            )  # fmt: skip
+                GRID[::3],
+                entry[::3],
+                c=np.log10(step[::3]),
+                s=8,
+                marker=marker,
+                cmap="viridis",
+                vmin=2,
+                vmax=7,
+                zorder=2,
+                linewidths=0,
+            )
         handles.append(Line2D([], [], marker=marker, ls="", color="0.3", markersize=4, label=curve.setting.label))
     if theory:
         loss = np.geomspace(1e-4, 0.45, 200)
