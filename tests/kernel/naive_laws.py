@@ -106,7 +106,7 @@ class Written:
     def points(self, random: Random) -> Iterator[list[Fraction]]:
         """Random rational points at which every norm is rational and positive: one for every way to choose the signs
         of the slices of one entry (between these regions no path leads: there the norm is 0)."""
-        base = [Fraction(random.randint(-40, 40) or 7, random.randint(1, 9)) for _ in range(self.count)]
+        base = [Fraction(random.randint(-9999, 9999) or 7, random.randint(1, 99)) for _ in range(self.count)]
         single = [slice[0] for slice in self.slices.values() if len(slice) == 1]
         for slice in self.slices.values():
             if len(slice) > 1:  # c (2t, |t|^2 - 1) has the norm c (|t|^2 + 1)
