@@ -14,6 +14,7 @@ from theorytest.kernel.claim import (
     AtLeast,
     Conserved,
     Descent,
+    Evolution,
     Flow,
     Identity,
     Inequality,
@@ -183,7 +184,13 @@ x = Variable("x")
             r"\text{suppose} \; x < 2 x",
             "suppose x < 2 x",
         ),
-        (All((AtLeast("L", 2), AtLeast("N", 3))), r"L \ge 2 ,\quad N \ge 3", "L ≥ 2 , N ≥ 3"),
+        (
+            Evolution("t", (("x", Exp(2 * Ln(x))),), (), (Inequality(x, "<=", x),), (Where((), Identity(x, x)),)),
+            r"x = x \quad \text{as long as} \; \frac{d}{dt} x = x^{2} ,\; x \le x",
+            "x = x as long as d/dt x = x² , x ≤ x",
+        ),
+        (Evolution("t", (), (), (), (Where((), Identity(x, x)),)), "x = x", "x = x"),
+        (All((AtLeast("L", 2), AtLeast("N", 3))), r"L \ge 2 ,\qquad N \ge 3", "L ≥ 2 , N ≥ 3"),
         (Identity(constant(0), Tensor("η", ())() * -1), r"0 = -\eta", "0 = -η"),
     ],
 )

@@ -212,6 +212,11 @@ def scalar(value: Any) -> str:
         case Ln(argument):
             shown = scalar(argument)
             return rf"\ln {shown if isinstance(argument, Number | Variable) else _paren(shown)}"
+        case Exp(Times(parts)) if sum(isinstance(part, Ln) for part in parts) == 1:
+            (base,) = (part.argument for part in parts if isinstance(part, Ln))
+            shown = scalar(base)
+            exponent = _product(tuple(part for part in parts if not isinstance(part, Ln)))
+            return rf"{shown if isinstance(base, Variable) and '^' not in shown else _paren(shown)}^{{{exponent}}}"
         case Exp(argument):
             shown = scalar(argument)
             return rf"e^{{{shown}}}" if len(shown) < 20 else rf"\exp {_paren(shown)}"
@@ -512,6 +517,18 @@ def _claim(value: Any) -> str:
             return _fold(value)
         case claims.ComponentNormRate():
             return _COMPONENT_NORM_RATE
+        case claims.ComponentStaysZero():
+            return r"P_r(t_0) = 0 \text{ for one } t_0 \implies w^{(n)}_r(t) = 0 \text{ for all } n, t"
+        case claims.ComponentAlignment():
+            return rf"\frac{{d}}{{dt}} \gamma_r \ge 0 \quad {_PARALLEL}"
+        case claims.ZeroStays(quantity, _):
+            return rf"{term(quantity)} = 0 \quad {text('at all times, or at none')}"
+        case claims.Evolution():
+            return _evolution(value)
+        case claims.AlongComponents(_, order, roles, evolution):
+            pairs = (rf"\left({symbol(norm)}, {symbol(gamma)}\right)" for norm, gamma in roles)
+            read = rf"{text('along the flow, for balanced components of order')} \; {symbol(order)}"
+            return rf"{read} , \; {text('read as')} \; {', '.join(pairs)} : \quad {_evolution(evolution)}"
         case claims.Throughout(_, comparison, start, end):
             when = rf"{number(start)} \le t \le {number(end)}" if start < end else f"t = {number(end)}"
             return rf"{_claim(comparison)} \quad {text('along the flow,')} \; {when}"
@@ -582,6 +599,19 @@ def _subscripted(name: str, subscripts: tuple[str | int, ...]) -> str:
 def _leg(name: str) -> str:
     """A leg; inner ones of a chain are written "a()1" in the definition."""
     return _index(name.replace("()", "").replace("(", "").replace(")", ""))
+
+
+_PARALLEL = (
+    r"\text{while } \nabla L \text{ is constant, where } "
+    r"\gamma_r = \frac{\left\langle -\nabla L , \; \bigotimes_{n} w^{(n)}_r \right\rangle}{P_r} , \; P_r > 0"
+)
+
+
+def _evolution(value: claims.Evolution) -> str:
+    shown = [_claim(inner) for inner in value.claims]
+    rates = [rf"\frac{{d}}{{d{symbol(value.time)}}} {symbol(name)} = {scalar(rate)}" for name, rate in value.rates]
+    where = rf" \quad {text('as long as')} \; " if rates or value.conditions else ""
+    return r" ,\quad ".join(shown) + where + r" ,\; ".join([*rates, *map(_claim, value.conditions)])
 
 
 def _fold(value: claims.Fold) -> str:

@@ -117,8 +117,8 @@ def any_integral():
 
 # -- dP/dt = N gamma P^(2 - 2/N) ---------------------------------------------------------------------------------------
 
-P, gamma, Gamma, M, D = variables("P gamma Gamma M D")
-GAMMA_FROM_ZERO = Identity(Variable(initial("Gamma")), ZERO)
+P, gamma, Gamma, M, D = variables("P gamma Γ M D")
+GAMMA_FROM_ZERO = Identity(Variable(initial("Γ")), ZERO)
 REACHED = (below(0, D), below(D, P))
 RATIO = -1 * (N - 2) * N**-1
 
@@ -133,7 +133,7 @@ FROM_BELOW = bounded(start(root_power, "P") - (N - 2) * M * t, root_power(P))
 LATE = bounded(start(root_power, "P") - root_power(D), (N - 2) * M * t)
 norms = Evolution(
     "t",
-    (("P", N * gamma * power(P, 2 - 2 * N**-1)), ("Gamma", gamma)),
+    (("P", N * gamma * power(P, 2 - 2 * N**-1)), ("Γ", gamma)),
     ("gamma",),
     (below(0, P), ORDER, GAMMA_FROM_ZERO, bounded(gamma, M)),
     (Where((), FORMULA), Where((), FROM_BELOW), Where(REACHED, LATE)),
@@ -151,7 +151,7 @@ escape = Statement(
     example=balanced_start.example,
     deviations=(
         *interval,
-        "Gamma is the integral of gamma_r from 0 to t, and M an upper bound of gamma_r (that of the norm of the loss "
+        "Γ is the integral of gamma_r from 0 to t, and M an upper bound of gamma_r (that of the norm of the loss "
         "gradient, for the Huber loss)",
         "the limits are stated with their rates: P_r(0)^-((N-2)/N) tends to infinity as the scale of the start tends "
         "to 0, and with it P_r(t)^-((N-2)/N) at any fixed t, and the time at which P_r exceeds D",
@@ -177,7 +177,7 @@ def by_separation_and_comparison(derive):
     slope = time.at_most("gamma <= M", time.derivative(falling), 0, *facts, order, upper, by=by)
     least = time.never_exceeds(falling, slope, time.defined(falling, *facts))
     always, bound = (time.suppose(fact.claim.claims[0].claim) for fact in (kept, least))
-    exact = time.equal("Gamma(0) = 0", FORMULA.lhs, FORMULA.rhs, always, empty)
+    exact = time.equal("Γ(0) = 0", FORMULA.lhs, FORMULA.rhs, always, empty)
     below_ = time.at_most("at every time", FROM_BELOW.lhs, FROM_BELOW.rhs, bound, by=[(1, 1, (bound,))])
     level, reached = map(time.suppose, REACHED)
     rises = time.ln_increasing(level, reached)
@@ -209,20 +209,20 @@ def exponent_of_order_two():
         return power(value, -1 * (N - 1) * N**-1)
 
     claims = (Where((), Identity(wrong(P), start(wrong, "P") - (N - 2) * Gamma)),)
-    return free(replace(norms, claims=claims), at(P=1, Gamma=0, gamma=1, M=2, N=3))
+    return free(replace(norms, claims=claims), at(P=1, Γ=0, gamma=1, M=2, N=3))
 
 
 @control(escape, breaks="factor N - 2")
 def slower_escape():
     """Factor (N - 2) / 2 in place of N - 2 in the bound."""
     claim = bounded(start(root_power, "P") - (N - 2) * M * t / 2, root_power(P))
-    return free(replace(norms, claims=(Where((), claim),)), at(P=1, Gamma=0, gamma=Fraction(3, 4), M=1, N=3))
+    return free(replace(norms, claims=(Where((), claim),)), at(P=1, Γ=0, gamma=Fraction(3, 4), M=1, N=3))
 
 
 @control(escape, breaks="gamma <= M")
 def unbounded_gradient():
     """Without an upper bound of gamma_r."""
-    return free(replace(norms, conditions=norms.conditions[:-1]), at(P=1, Gamma=0, gamma=2, M=1, N=3))
+    return free(replace(norms, conditions=norms.conditions[:-1]), at(P=1, Γ=0, gamma=2, M=1, N=3))
 
 
 @control(escape, breaks="N >= 3")
@@ -231,7 +231,7 @@ def bounded_escape_time():
     claim = bounded(start(root_power, "P") - (N - 2) * M * t, root_power(P))
     conditions = (below(0, P), bounded(1, N), GAMMA_FROM_ZERO, bounded(gamma, M))
     varied = replace(norms, conditions=conditions, claims=(Where((), claim),))
-    return free(varied, at(P=1, Gamma=0, gamma=0, M=1, N=1))
+    return free(varied, at(P=1, Γ=0, gamma=0, M=1, N=1))
 
 
 @control(escape, breaks="balanced")
