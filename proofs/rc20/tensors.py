@@ -26,6 +26,7 @@ from theorytest import (
     Instance,
     Outcome,
     Parameterization,
+    Reading,
     Source,
     Statement,
     Tensor,
@@ -35,7 +36,8 @@ from theorytest import (
     proof,
     sampled,
 )
-from theorytest.kernel.claim import Matrix, RankAtMost
+from theorytest.kernel.claim import Matrix, RankAtMost, ReadConserved
+from theorytest.kernel.scalar import Variable, sqrt
 from theorytest.models import cp
 
 OUTER = Parameterization(
@@ -208,6 +210,23 @@ def sums_of_entries():
     flow = law(CP, "r").motion
     one, other = CP.letters(flow.focus).values()
     return Conserved(one["r", "i"].sum("i") - other["r", "j"].sum("j"), flow)
+
+
+@control(conserved, breaks="squares")
+def unsquared_norms():
+    """The norms themselves: ||w_r^n|| - ||w_r^m||."""
+    flow = law(CP, "r").motion
+    one, other = CP.letters(flow.focus).values()
+    squares = (one["r", "i"] * one["r", "i"]).sum("i"), (other["r", "j"] * other["r", "j"]).sum("j")
+    norms = Reading((("x", squares[0]), ("y", squares[1])), flow)
+    long, short = (Array((1, 1), (Fraction(entry),)) for entry in (2, 1))
+    moving = Instance(
+        sizes=(("N", 2), ("R", 1), ("d", (1, 1))),
+        members=(("n", 1), ("m", 2)),
+        blocks=(("w[1]", long), ("w[2]", short)),
+        gradient=Array((1, 1), (Fraction(1),)),
+    )
+    return ReadConserved(sqrt(Variable("x")) - sqrt(Variable("y")), norms), Witness(moving)
 
 
 # -- matrix rank -------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from theorytest.kernel.claim import (
     Inequality,
     ReadAlways,
     ReadAtStart,
+    ReadConserved,
     Reading,
     SameSize,
     Where,
@@ -177,10 +178,23 @@ def conserved_along_the_flow(context: Context, premises: tuple[Claim, ...], data
     if not premises:
         raise KernelError("a formula that holds at time 0 was needed")
     start = only(premises[0], ReadAtStart)
-    reading = start.reading
-    kept = [only(premise, Conserved) for premise in premises[1:]]
-    for name in sorted(set[str]().union(*map(variables, sides(start.claim))) & reading.names):
+    names = set[str]().union(*map(variables, sides(start.claim)))
+    _require_conserved(names, start.reading, premises[1:])
+    return ReadAlways((), start.claim, start.reading)
+
+
+@rule("conserved-expression")
+def conserved_expression(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """An expression in quantities that are conserved, and in variables that keep their values, is conserved. Premises:
+    that the term of every variable in it that is read off the flow is. Data: the expression and the reading."""
+    expression, reading = take(data, Expression, Reading)
+    _require_conserved(variables(expression), reading, premises)
+    return ReadConserved(expression, reading)
+
+
+def _require_conserved(names: set[str], reading: Reading, premises: tuple[Claim, ...]) -> None:
+    kept = [only(premise, Conserved) for premise in premises]
+    for name in sorted(names & reading.names):
         meaning = _reads(reading, name)
         if not any(law.motion == reading.motion and law.quantity == meaning for law in kept):
             raise KernelError(f"what {name} stands for is not known to be conserved")
-    return ReadAlways((), start.claim, reading)

@@ -15,6 +15,7 @@ from itertools import combinations, permutations, product
 from flint import fmpq, fmpq_mat  # pyright: ignore[reportMissingTypeStubs]
 
 from theorytest.kernel import analysis, components, every_flow, evolution, instant, states, truncation
+from theorytest.kernel.ball import UndefinedError, Value, less, precision
 from theorytest.kernel.ball import evaluate as scalar_value
 from theorytest.kernel.claim import (
     MOMENTUM,
@@ -50,6 +51,7 @@ from theorytest.kernel.claim import (
     Rate,
     ReadAlways,
     ReadAtStart,
+    ReadConserved,
     Reading,
     RestProduct,
     SameSize,
@@ -77,7 +79,7 @@ from theorytest.kernel.parameterization import (
 from theorytest.kernel.product_flow import end_matrix_violation, singular_value_violation
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.rules import matrix_chain, terms
-from theorytest.kernel.scalar import ZERO, Number, derivative
+from theorytest.kernel.scalar import ZERO, Number, Scalar, derivative
 from theorytest.kernel.statement import Counterexample, Instance, Statement, Witness
 from theorytest.kernel.terms import Indices, Tensor, Term, zero
 from theorytest.kernel.unfolding import matricization_violation
@@ -187,7 +189,8 @@ def _chains(node: Node) -> tuple[Chain, ...]:
 
 def motion_flow(claim: Claim) -> Flow | None:
     """The flow that a claim about motion speaks of."""
-    motion = claim.reading.motion if isinstance(claim, ReadAtStart | ReadAlways) else getattr(claim, "motion", None)
+    read = isinstance(claim, ReadAtStart | ReadAlways | ReadConserved)
+    motion = claim.reading.motion if read else getattr(claim, "motion", None)
     if isinstance(motion, Descent):
         return motion.flow
     return motion if isinstance(motion, Flow) else None
@@ -301,24 +304,52 @@ def _gradient_asymmetry(formula: SymmetricGradient, instance: Instance) -> str:
 def readings(reading: Reading, instance: Instance, members: Mapping[str, int]) -> Iterator[dict[str, Fraction]]:
     """The points that a reading gives at an instance: one for every value of the free indices of its terms."""
     fixed = {name: number for name, number in instance.variables if name not in reading.names}
-    given = replace(instance, variables=tuple(fixed.items()))
-    values, dims = letters_at(reading.motion, given, members)
     end = end_tensor(reading.motion.parameterization.at(dict(instance.sizes)), dict(instance.blocks))
-    arrays: dict[str, Array] = {}
-    meanings = [meaning for _, meaning in reading.meanings if isinstance(meaning, Term)]
-    free = tuple(dict.fromkeys(index for term in meanings for index in term.free))
+    held: dict[str, Term] = {}
     for name, meaning in reading.meanings:
-        if isinstance(meaning, Entry):
-            if len(meaning.index) != len(end.shape) or not all(map(_within, meaning.index, end.shape)):
-                raise KernelError(f"an end tensor of shape {end.shape} has no entry {meaning.index}")
-            fixed[name] = end[tuple(place - 1 for place in meaning.index)]
-        elif isinstance(meaning, Determinant):
-            fixed[name] = _fraction(_matrix(end).det())
+        if isinstance(meaning, Term):
+            held[name] = meaning
         else:
-            arrays[name] = value(meaning + zero(*free), values, dims)
+            fixed[name] = _fraction(_matrix(end).det()) if isinstance(meaning, Determinant) else _entry(end, meaning)
+    for values in _spread(held, reading, instance, members):
+        yield fixed | values
+
+
+def moving(
+    reading: Reading, instance: Instance, members: Mapping[str, int]
+) -> Iterator[tuple[dict[str, Fraction], dict[str, Fraction]]]:
+    """The points of a reading, and with each the velocities of the variables that are read."""
+    fixed: dict[str, Fraction] = {}
+    held: dict[str, Term] = {}
+    for name, meaning in reading.meanings:
+        if isinstance(meaning, Term):
+            free = zero(*meaning.free)  # of the term itself: an index may be lost where the velocity is 0
+            held[name] = meaning.along(reading.motion.velocities()) + free
+            continue
+        *_, end, rate = _end_motion(reading.motion, instance)
+        fixed[name] = _determinant_rate(end, rate) if isinstance(meaning, Determinant) else _entry(rate, meaning)
+    points = readings(reading, instance, members)
+    for point, speeds in zip(points, _spread(held, reading, instance, members), strict=True):
+        yield point, fixed | speeds
+
+
+def _spread(
+    held: Mapping[str, Term], reading: Reading, instance: Instance, members: Mapping[str, int]
+) -> Iterator[dict[str, Fraction]]:
+    """The values of terms at an instance, for every value of their free indices."""
+    variables = tuple(pair for pair in instance.variables if pair[0] not in reading.names)
+    values, dims = letters_at(reading.motion, replace(instance, variables=variables), members)
+    free = zero(*dict.fromkeys(index for term in held.values() for index in term.free))
+    arrays = {name: value(term + free, values, dims) for name, term in held.items()}
     shape = next((array.shape for array in arrays.values()), ())
     for index in product(*map(range, shape)):
-        yield fixed | {name: array[index] for name, array in arrays.items()}
+        yield {name: array[index] for name, array in arrays.items()}
+
+
+def _entry(end: Array, entry: Entry) -> Fraction:
+    if len(entry.index) != len(end.shape) or not all(map(_within, entry.index, end.shape)):
+        raise KernelError(f"an end tensor of shape {end.shape} has no entry {entry.index}")
+    return end[tuple(place - 1 for place in entry.index)]
 
 
 def _within(place: int, size: int) -> bool:
@@ -401,6 +432,8 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
         return analysis.violation(claim, dict(instance.variables), witness.data, PRECISION)
     if isinstance(claim, ReadAlways):
         return _read_fails(claim, instance)
+    if isinstance(claim, ReadConserved):
+        return _not_conserved(claim, instance)
     values, dims = letters_at(flow, instance, dict(instance.members))
     if isinstance(claim, Always):
         return _not_always(claim, values, dims)
@@ -466,30 +499,41 @@ def _require_conserved(formula: Claim) -> None:
 
 
 def _not_just_before(formula: ReadAtStart, instance: Instance) -> str:
-    """Why 0 < u is not known to hold just before a state; empty where it does. u is a polynomial in entries of the end
-    tensor, its determinant, and variables that keep their values."""
+    """Why 0 < u is not known to hold just before a state; empty where it does."""
     lhs, rhs = analysis.sides(formula.claim)
     if formula.claim != Inequality(ZERO, "<", rhs) or lhs != ZERO:
         raise KernelError("only 0 < u is known to hold just before a state")
-    _, _, _, end, rate = _end_motion(formula.reading.motion, instance)
-    moved: dict[str, Fraction] = {}
-    for name, meaning in formula.reading.meanings:
-        if isinstance(meaning, Entry):
-            moved[name] = rate[tuple(place - 1 for place in meaning.index)]
-        elif isinstance(meaning, Determinant):
-            moved[name] = _determinant_rate(end, rate)
-        else:
-            raise KernelError(f"the derivative of {name} is not worked out")
-    (point,) = readings(formula.reading, instance, dict(instance.members))
-    now = analysis.holds(formula.claim, point, PRECISION)
-    if now is True:
-        return ""
-    slope = [scalar_value(derivative(rhs, name) * Number(speed), point) for name, speed in moved.items() if speed]
-    here = scalar_value(rhs, point)
-    if not all(isinstance(part, Fraction) for part in (here, *slope)):
-        raise KernelError("exact values were needed")
-    speed = sum((part for part in slope if isinstance(part, Fraction)), Fraction(0))
-    return "" if here == 0 and speed < 0 else f"{rhs} is {here} and moves at the speed {speed}"
+    for members in assignments(formula.reading.motion, instance):
+        for point, speeds in moving(formula.reading, instance, members):
+            if analysis.holds(formula.claim, point, PRECISION) is not True:
+                here, speed = scalar_value(rhs, point), _speed(rhs, point, speeds)
+                if not isinstance(here, Fraction) or not isinstance(speed, Fraction):
+                    raise KernelError("exact values were needed")
+                if here != 0 or speed >= 0:
+                    return f"{rhs} is {here} and moves at the speed {speed}"
+    return ""
+
+
+def _speed(expression: Scalar, point: Mapping[str, Fraction], speeds: Mapping[str, Fraction]) -> Value:
+    """The derivative of an expression at a point whose coordinates move (chain rule)."""
+    parts = [derivative(expression, name) * Number(speed) for name, speed in speeds.items()]
+    return scalar_value(sum(parts, start=ZERO), point)
+
+
+def _not_conserved(claim: ReadConserved, instance: Instance) -> str:
+    """How an expression that is read off a flow moves at a state."""
+    for point, speeds in moving(claim.reading, instance, dict(instance.members)):
+        with precision(PRECISION):
+            try:
+                scalar_value(claim.expression, point)
+                speed = _speed(claim.expression, point, speeds)
+            except UndefinedError:
+                continue
+            if less(Fraction(0), speed) or less(speed, Fraction(0)):
+                return (
+                    f"{claim.expression} moves at the speed {speed if isinstance(speed, Fraction) else speed.str(12)}"
+                )
+    raise KernelError("the claim does not surely fail at this state")
 
 
 def _violated_later(statement: Statement, instance: Instance) -> str:
