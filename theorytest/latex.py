@@ -535,6 +535,36 @@ def _claim(value: Any) -> str:
         case claims.FirstTime(_, comparison, earliest, latest):
             when = rf"{number(earliest)} \le t \le {number(latest)}"
             return rf"{_claim(comparison)} \quad {text('along the flow for the first time at')} \; {when}"
+        case claims.Exactly(size, exact):
+            return f"{symbol(size)} = {exact}"
+        case claims.ReadAtStart(inner, _):
+            return rf"{_claim(inner)} \quad {text('at')} \; t = 0"
+        case claims.ReadAlways((), inner, _):
+            return rf"{_claim(inner)} \quad {text('at all times')}"
+        case claims.ReadAlways(conditions, inner, _):
+            where = r" ,\; ".join(map(_claim, conditions))
+            return rf"{_claim(inner)} \quad {text('at all times at which')} \; {where}"
+        case claims.ReadConserved(expression, _):
+            return rf"\frac{{d}}{{dt}} \left[ {scalar(expression)} \right] = 0"
+        case claims.Definition(meaning):
+            return text(meaning) if isinstance(meaning, str) else _part(meaning)
+        case claims.InWords(words):
+            return text(words)
+        case claims.SymmetricGradient():
+            return r"W = W^{\top} \implies \nabla \mathcal{L}(W) = \nabla \mathcal{L}(W)^{\top}"
+        case claims.EndMatrixRate(_, left, right, shift, whole):
+            below = _combination((shift, 1, 0))
+            powers = [rf"\frac{{{_combination(above)}}}{{{below}}}" for above in (left, right)]
+            before, after = (
+                rf"\left[{m}\right]^{{{e}}}" for m, e in zip((r"W W^{\top}", r"W^{\top} W"), powers, strict=True)
+            )
+            total = r"\sum_{l = 1}^{L}" if whole else r"\sum_{l = L}^{L}"
+            return rf"\dot{{W}} = -{total} {before} \nabla \mathcal{{L}} {after}"
+        case claims.SingularValueRate(_, (one, inverse), depth):
+            exponent = _signed([str(one), number(inverse) + r" / L"])
+            factor = "L " if depth else ""
+            slope = r"\left\langle \nabla \mathcal{L}, u_r v_r^{\top} \right\rangle"
+            return rf"\dot{{\sigma}}_r = -{factor}\left(\sigma_r^{{2}}\right)^{{{exponent}}} {slope}"
         case claims.All():
             return r" ,\qquad ".join(dict.fromkeys(map(_claim, _conjuncts(value))))
         case LawCount(model, least, most):
@@ -628,6 +658,13 @@ def _fold(value: claims.Fold) -> str:
     update = rf"\left( {state} \right) \mapsto \left( {', '.join(map(scalar, updates))} \right)"
     made = [rf"{start} ,\quad {update} \; {text('at each further one')}"] if names else []
     return r" ,\qquad ".join([rf"{which} :", *shown, *made]).replace(": ,", ":", 1)
+
+
+def _combination(coefficients: tuple[int, int, int]) -> str:
+    """A combination of 1, L and l."""
+    constant, by_depth, by_layer = coefficients
+    pieces = [f"{'' if c == 1 else '-' if c == -1 else c}{name}" for c, name in ((by_depth, "L"), (by_layer, "l")) if c]
+    return _signed([*pieces, *([str(constant)] if constant else [])]) or "0"
 
 
 def _power(name: str, exponent: int) -> str:
