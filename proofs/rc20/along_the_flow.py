@@ -33,9 +33,15 @@ from .theorem_2 import CLOSE, SIGN
 
 det = Variable("det")
 PLACES = ((1, 1), (1, 2), (2, 1), (2, 2))
-reading = Reading(
-    (*((w.name, Entry(place)) for w, place in zip(entries, PLACES, strict=True)), (det.name, Determinant())), chain.flow
-)
+
+
+def read_at(*places):
+    """w11, w12, w21 and w22 are the entries at these places of W(t), and det is its determinant."""
+    named = (*((w.name, Entry(place)) for w, place in zip(entries, places, strict=True)), (det.name, Determinant()))
+    return Reading(named, chain.flow)
+
+
+reading = read_at(*PLACES)
 SHAPE = Assumption("shape", "the product is a 2x2 matrix", All((Exactly("d_out", 2), Exactly("d_in", 2))))
 LOSS, BALANCED, DEPTH = (determinant_sign.assumption(label) for label in ("loss", "balanced", "depth"))
 COMPOSED = (
@@ -45,9 +51,9 @@ COMPOSED = (
 )
 
 
-def starting(sign: Scalar = ONE, text="det W(0) > 0"):
+def starting(sign: Scalar = ONE, text="det W(0) > 0", *, read=reading):
     """What the theorems assume of the flow: balanced layers, 2x2, depth at least 2, and the sign of det W(0)."""
-    start = ReadAtStart(Inequality(ZERO, "<", det * sign), reading)
+    start = ReadAtStart(Inequality(ZERO, "<", det * sign), read)
     return LOSS, BALANCED, SHAPE, DEPTH, Assumption("determinant", text, start)
 
 
@@ -91,16 +97,19 @@ def supposed(*bases):
     return type("Supposed" + bases[0].__name__, (Supposed, *bases), {"__doc__": bases[0].__doc__})
 
 
-def always(claim, *conditions):
+def always(claim, *conditions, read=reading):
     """The claim at every t at which the conditions hold."""
-    return ReadAlways(tuple(conditions), claim, reading)
+    return ReadAlways(tuple(conditions), claim, read)
 
 
 class AlongTheFlow:
-    """The flow of a statement with the assumptions of `starting`; `at_all_times` carries facts to it."""
+    """The flow of a statement with the assumptions of `starting`; `at_all_times` carries facts to it.
 
-    def __init__(self, derive, sign: Scalar = ONE):
-        self.derive, real = derive, Reals(derive)
+    read, flip: another reading, and whether the polynomial w11 w22 - w12 w21 is det W there (1) or -det W (-1).
+    """
+
+    def __init__(self, derive, sign: Scalar = ONE, *, read=reading, flip=1):
+        self.derive, self.read, real = derive, read, Reals(derive)
         shape = derive.assume("shape")
         sizes = [derive.apply("part", shape, data=(k,), text="one size") for k in range(2)]
         square = derive.apply("same-size", *sizes, text="the product is square")
@@ -109,18 +118,21 @@ class AlongTheFlow:
             "determinant-along-the-flow", kept, derive.assume("determinant"), text="the determinant keeps its sign"
         )
         written = derive.apply(
-            "determinant-of-entries", *sizes, data=(reading, det.name, determinant), text="det W in the entries of W"
+            "determinant-of-entries",
+            *sizes,
+            data=(read, det.name, flip * determinant),
+            text="det W in its entries",
         )
         known, equal = real.suppose(positive.claim.claim), real.suppose(written.claim.claim)
-        self.in_entries = real.less("in the entries", 0, determinant * sign, known, equal, by=[(1, 1, (known,))])
+        in_entries = real.less("in the entries", 0, determinant * sign, known, equal, by=[(1, 1, (known,))])
         self.positive = derive.apply(
-            "along-the-flow", positive, written, self.in_entries, data=(reading,), text="at every time"
+            "along-the-flow", positive, written, in_entries, data=(read,), text="at every time"
         )
 
     def at_all_times(self, *facts):
         """The facts about every matrix at W(t), for every t."""
         return [
-            self.derive.apply("along-the-flow", self.positive, fact, data=(reading,), text="at W(t), for every t")
+            self.derive.apply("along-the-flow", self.positive, fact, data=(self.read,), text="at W(t), for every t")
             for fact in facts
         ]
 

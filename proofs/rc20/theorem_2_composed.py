@@ -17,12 +17,13 @@ from .along_the_flow import (
     at_start,
     formulas,
     larger,
+    read_at,
     starting,
     supposed,
     with_numbers,
 )
 from .definitions import SIGMA, sigma_2, w11
-from .determinant_sign import determinant_sign, matrix
+from .determinant_sign import determinant_sign, matrix, unit
 from .singular_values import determinant
 from .theorem_1_norms import LARGEST, NORM, M
 from .theorem_2 import (
@@ -150,6 +151,7 @@ def at_exact_observations(derive):
 
 
 APART = Inequality(scalar(0), "<", absolute(b22))
+FLIP = matrix((0, 1), (1, 0))
 near_limit = Inequality(A * B_ / E_ - r * (A * B_ * E_**-2 + (A + B_) / E_), "<=", M)
 recedes = Statement(
     id="RC20-3.4(ii)",
@@ -163,14 +165,14 @@ recedes = Statement(
     example=EXAMPLE,
     deviations=(
         *COMPOSED,
-        "as r = sqrt(2 loss) tends to 0, the first bound tends to |b12 b21| / |b22| and the second to 3 |b22|; other "
-        "places of the unobserved entry are not part of this statement",
+        "as r = sqrt(2 loss) tends to 0, the first bound tends to |b12 b21| / |b22| and the second to 3 |b22|; for "
+        "other places of the unobserved entry see RC20-3.4(ii)/repositioned",
     ),
 )
 
 
-@proof(recedes)
-def near_the_limit(derive):
+def near_the_limit(derive, **reading_):
+    """The bound of |w11| near its limit, and that of sigma_2, at every time."""
     far, gap = (supposed(kind)(derive) for kind in (Far, Distance))
     real, apart = far.real, far.real.suppose(APART)
     inverse = real.power(apart, -1)
@@ -193,11 +195,55 @@ def near_the_limit(derive):
             (1, r, (far.b, inverse)),
         ],
     )
-    along = AlongTheFlow(derive, b12 * b21)
+    along = AlongTheFlow(derive, b12 * b21, **reading_)
     conditions = (*SIDE, *NEAR, APART), (*SIDE, *OF_VALUES)
     derive.both(
         *along.at_all_times(far.under(first, conditions[0]), gap.under(tripled(gap), conditions[1])), along.positive
     )
+
+
+at_the_unobserved_entry = proof(recedes)(near_the_limit)
+
+# The unobserved entry at (1, 2): the columns of W are swapped, and with them the sign of its determinant.
+SWAPPED = read_at((1, 2), (1, 1), (2, 2), (2, 1))
+repositioned = Statement(
+    id="RC20-3.4(ii)",
+    label="RC20-3.4(ii)/repositioned",
+    kind="claim",
+    title="The same for the unobserved entry at (1, 2), with the opposite sign of the determinant",
+    source=recedes.source,
+    assumptions=starting(
+        -1 * b12 * b21, "b12, b21 and det W(0) are not 0, and sign det W(0) = -sign(b12 b21)", read=SWAPPED
+    ),
+    claim=All(
+        (
+            always(near_limit, *NEAR, APART, read=SWAPPED),
+            always(distance.claim, *OF_VALUES, read=SWAPPED),
+            always(KEPT.claim, read=SWAPPED),
+        )
+    ),
+    scope=SCOPE,
+    example=at_start(3, FLIP, FLIP, FLIP, **PLAIN),
+    deviations=(
+        *recedes.deviations[:-1],
+        "w11 is the unobserved entry, at (1, 2); w12, w21, w22 with observations b12, b21, b22 are at (1, 1), (2, 2), "
+        "(2, 1): W with its columns swapped; the other two places follow by swapping rows, too, and each swap flips "
+        "the sign",
+    ),
+)
+
+
+@proof(repositioned)
+def with_the_columns_swapped(derive):
+    near_the_limit(derive, read=SWAPPED, flip=-1)
+
+
+@control(repositioned, breaks="opposite sign")
+def sign_unchanged():
+    """The sign condition unchanged: at W(0) = I, a solution but for the unobserved entry, which is 0."""
+    start = starting(b12 * b21, read=SWAPPED)
+    varied = replace(repositioned, assumptions=start, example=EXAMPLE)
+    return varied, at_start(2, unit, unit, sigma_1=1, sigma_2=1, **PLAIN)
 
 
 def unbalanced():
