@@ -7,8 +7,10 @@ verified on the trained core and factors, whose floating-point numbers are taken
 """
 
 from dataclasses import replace
+from fractions import Fraction
+from functools import cache
 
-from theorytest import Outcome, certified, evidence
+from theorytest import Outcome, SliceTruncation, Witness, certified, evidence, refuted
 
 from .lemma_4_1 import drift
 from .proposition_4_6 import proposition
@@ -26,12 +28,33 @@ trained = replace(
 )
 
 
-@certified(trained)
-def after_training(run):
+@cache
+def trained_instances(seed):
+    """The core, the factors and three values of eps after training."""
     from theorytest.reproduce.il2 import il2_completion
 
-    result = il2_completion(seed=run.seed, halvings=0, adam_steps=0)
+    result = il2_completion(seed=seed, halvings=0, adam_steps=0)
     return tuple(truncation.instance for truncation in result.truncations)
+
+
+@certified(trained)
+def after_training(run):
+    return trained_instances(run.seed)
+
+
+tenfold = replace(
+    trained,
+    label="HKA24-Prop4.6/IL-2/tenfold",
+    title="The same with ten times the threshold: what it removes of the trained core is more than eps",
+    claim=SliceTruncation(factor=Fraction(100)),
+    scope="the trained core and factors, eps half of the norm",
+    expected="REFUTED",
+)
+
+
+@refuted(tenfold)
+def too_many_slices_removed(run):
+    return Witness(trained_instances(run.seed)[-1])
 
 
 @evidence(drift, arithmetic="float64")

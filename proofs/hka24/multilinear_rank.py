@@ -87,9 +87,7 @@ lemma_a1 = statement(
         )
     ),
     "all orders, modes, shapes",
-    (
-        "lexicographic columns with the increasing product as printed, or those of Kolda and Bader with the decreasing one",
-    ),
+    ("lexicographic columns with the increasing product (printed), or Kolda and Bader's with the decreasing one",),
 )
 
 
