@@ -23,14 +23,14 @@ from theorytest import (
     Rate,
     Source,
     Statement,
-    Tensor,
     control,
     proof,
 )
 from theorytest.kernel.claim import Always
 
-LOSS = Assumption("loss", "the loss of the end tensor is differentiable; its gradient is arbitrary")
-PLAIN = Assumption("flow", "core, matrices and vectors follow gradient flow at the same speed, without weight decay")
+from .lemma_4_1 import setting, squared_norm
+
+LOSS, PLAIN = setting
 SCOPE = "all orders, shapes, depths k >= 0, losses"
 GROUPED = (
     "the other modes are one index: the Kronecker product and the unfolding use the same order of the modes, whichever",
@@ -69,12 +69,6 @@ gradient = DEEP_TUCKER.gradient(flow.focus).rename({"i[m]": "i", "i[~]": "j"})
 x = (chain["r", "i", "c"] * w["r", "c"]).sum("c")  # x_r^m, with r and i free
 pairing = -(gradient * x * others["q", "j"]).sum("i", "j")  # <-grad, x_r (x) x_q>
 weighted = (core["r", "q"] * pairing).sum("q")
-
-
-def squared_norm(block: Tensor, row: str = "r"):
-    """Squared norm of everything in a block that belongs to column r."""
-    legs = (row, *(f"l{k}" for k in range(1, len(block.sizes))))
-    return (block[legs] * block[legs]).sum(*legs[1:])
 
 
 velocity_of_w = -(core["r", "q"] * chain["r", "i", "a"] * gradient * others["q", "j"]).sum("q", "i", "j")

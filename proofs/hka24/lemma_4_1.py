@@ -40,23 +40,28 @@ def squared_norm(block: Tensor, row: str = "r"):
     return (block[legs] * block[legs]).sum(*legs[1:])
 
 
+def part(roman, title, law, flow, scope):
+    """One part of the lemma."""
+    return Statement(
+        id=f"HKA24-Lem4.1{roman}",
+        label=f"HKA24-Lem4.1{roman}",
+        kind="lemma",
+        title=title,
+        source=Source("HKA24", f"Lemma 4.1, part {roman}"),
+        assumptions=setting,
+        claim=Conserved(law, flow),
+        scope=scope,
+        deviations=interval,
+    )
+
+
 # -- part i ------------------------------------------------------------------------------------------------------------
 
 flow_i = Flow(DEEP_TUCKER, Focus(modes=("m",)))
 core, w = (DEEP_TUCKER.letters(flow_i.focus)[name] for name in ("G", "w[m]"))
 law_i = squared_norm(w) - squared_norm(core)
 
-part_i = Statement(
-    id="HKA24-Lem4.1i",
-    label="HKA24-Lem4.1i",
-    kind="lemma",
-    title="||w_r^m||^2 - ||G_{r_m=r}||^2 is conserved",
-    source=Source("HKA24", "Lemma 4.1, part i"),
-    assumptions=setting,
-    claim=Conserved(law_i, flow_i),
-    scope="all orders, shapes, depths, losses",
-    deviations=interval,
-)
+part_i = part("i", "||w_r^m||^2 - ||G_{r_m=r}||^2 is conserved", law_i, flow_i, "all orders, shapes, depths, losses")
 
 
 @proof(part_i)
@@ -169,16 +174,8 @@ flow_ii = Flow(DEEP_TUCKER, Focus(modes=("m",), links=(Link(("i",), mode="m"),))
 matrix, w_ii = (DEEP_TUCKER.letters(flow_ii.focus)[name] for name in ("A[m,i]", "w[m]"))
 law_ii = squared_norm(matrix) - squared_norm(w_ii)
 
-part_ii = Statement(
-    id="HKA24-Lem4.1ii",
-    label="HKA24-Lem4.1ii",
-    kind="lemma",
-    title="||A_i^{m,r}||^2 - ||w_r^m||^2 is conserved",
-    source=Source("HKA24", "Lemma 4.1, part ii"),
-    assumptions=setting,
-    claim=Conserved(law_ii, flow_ii),
-    scope="all orders, shapes, depths >= 1, losses",
-    deviations=interval,
+part_ii = part(
+    "ii", "||A_i^{m,r}||^2 - ||w_r^m||^2 is conserved", law_ii, flow_ii, "all orders, shapes, depths >= 1, losses"
 )
 
 
@@ -218,16 +215,12 @@ flow_iii = Flow(DEEP_TUCKER, Focus(modes=("m",), links=(Link(("i", "j"), mode="m
 first, second = (DEEP_TUCKER.letters(flow_iii.focus)[name] for name in ("A[m,i]", "A[m,j]"))
 law_iii = squared_norm(first) - squared_norm(second)
 
-part_iii = Statement(
-    id="HKA24-Lem4.1iii",
-    label="HKA24-Lem4.1iii",
-    kind="lemma",
-    title="||A_i^{m,r}||^2 - ||A_j^{m,r}||^2 is conserved",
-    source=Source("HKA24", "Lemma 4.1, part iii"),
-    assumptions=setting,
-    claim=Conserved(law_iii, flow_iii),
-    scope="all orders, shapes, depths >= 2, losses",
-    deviations=interval,
+part_iii = part(
+    "iii",
+    "||A_i^{m,r}||^2 - ||A_j^{m,r}||^2 is conserved",
+    law_iii,
+    flow_iii,
+    "all orders, shapes, depths >= 2, losses",
 )
 
 
