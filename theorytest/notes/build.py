@@ -72,9 +72,12 @@ def build(
 
 
 def _folder(paths: Sequence[str | Path]) -> Path:
-    """The folder of the proofs: the one that is named, or that a named file lies in, or the one that ships."""
+    """The folder of the proofs: the one that is named, or that a named file lies in, or the default."""
     if not paths:
-        return default_paths()[0]
+        try:
+            return default_paths()[0]
+        except InputError:
+            return Path()  # a record alone will do
     first = Path(paths[0])
     return first if first.is_dir() else first.parent
 

@@ -112,7 +112,7 @@ def _tidy(element: ElementTree.Element) -> None:
 
 def _room(row: ElementTree.Element) -> None:
     """A thin space between the name of a function and what stands beside it, unless that is a bracket or a sign."""
-    if row.tag.removeprefix(_SPACE) != "mrow":
+    if row.tag.removeprefix(_SPACE) != "mrow" or _function(row):
         return
     children = list(row)
     for place in range(len(children) - 1, -1, -1):

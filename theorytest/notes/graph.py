@@ -8,7 +8,7 @@ drawing is the same for the same graph.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from theorytest.notes.document import Graph, Node
 
@@ -198,9 +198,7 @@ def _room(above: str, below: str, step: float) -> float:
 
 def _apart(wish: list[float], room: list[float]) -> list[float]:
     """The heights nearest to the wished ones (in squares) that keep their order and distances."""
-    offset = [0.0]
-    for distance in room:
-        offset.append(offset[-1] + distance)
+    offset = list(accumulate(room, initial=0.0))[: len(wish)]
     blocks: list[tuple[float, int]] = []
     for y, shift in zip(wish, offset, strict=True):
         blocks.append((y - shift, 1))
