@@ -49,7 +49,7 @@ def number(value: Fraction | int) -> str:
 
 def text(words: str) -> str:
     """Words inside mathematics."""
-    escaped = re.sub(r"([#$%&_{}])", r"\\\1", words.replace("\\", r"\backslash "))
+    escaped = re.sub(r"([#$%&_{}])", r"\\\1", words.replace("\\", "/").replace("~", "...").replace("^", " to the "))
     return rf"\text{{{escaped}}}"
 
 

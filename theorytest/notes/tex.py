@@ -49,6 +49,11 @@ def escape(text: str) -> str:
     return "".join(map(_character, text))
 
 
+def formula(latex: str) -> str:
+    """A formula in ASCII: other characters become commands."""
+    return "".join(c if c.isascii() else rf"\ensuremath{{{_character(c).strip('$')}}}" for c in latex)
+
+
 def _character(c: str) -> str:
     if c in _SPECIAL:
         return _SPECIAL[c]
@@ -114,7 +119,7 @@ class _Writer:
         return f"\\begin{{figure}}[htbp]\\centering\n{image}\n\\caption{{{caption}}}\n\\end{{figure}}\n"
 
     def display(self, latex: str) -> str:
-        rows = "\\\\\n".join(rf"$\displaystyle {piece}$" for piece in lines(latex))
+        rows = "\\\\\n".join(rf"$\displaystyle {formula(piece)}$" for piece in lines(latex))
         return f"\\begin{{formula}}\n{rows}\n\\end{{formula}}\n"
 
     def step(self, step: d.Step) -> str:
@@ -146,7 +151,7 @@ class _Writer:
             case str():
                 return escape(piece)
             case d.Formula(latex):
-                return f"${latex}$"
+                return f"${formula(latex)}$"
             case d.Code(text):
                 return f"\\code{{{escape(text)}}}"
             case d.Strong(text):
