@@ -556,6 +556,24 @@ def bench_precision(
     return 0
 
 
+@bench.command(name="experiments")
+@click.option("--case", "names", multiple=True, metavar="ID", help="Only this case; may be repeated.")
+@click.option("--seconds", default=2.0, show_default=True, type=float, help="Time for each rate.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@json_option
+def bench_experiments(names: Sequence[str], seconds: float, device: str, json_file: Path | None) -> int:
+    """Iterations per second of the papers' experiments, with plain autograd and the published settings beside."""
+    from theorytest.reproduce.bench import bench_table, run
+    from theorytest.verification import require
+
+    require(profile="quick", seed=0, device=device)
+    with progress("measuring", "preparing") as step:
+        result = run(device=device, seconds=seconds, names=tuple(names), progress=step)
+    save(json_file, result)
+    show(bench_table(result))
+    return 0
+
+
 # -- errors ----------------------------------------------------------------------------------------------------------
 
 
