@@ -500,7 +500,9 @@ class Checker:
         made |= {"certificates": [], "steps": [], "reason": record.NOT_SELECTED, "vacuity": "", "file": entry.file}
         made |= {"margin": "", "control_count": len(entry.controls)}
         label = entry.statement.label
-        return {"part": "statement", "label": label, "order": [*entry.order, 0], "entry": {**made, "seconds": 0.0}}
+        order = [*entry.order, 0]
+        made |= {"seconds": 0.0}
+        return {"part": "statement", "label": label, "order": order, "entry": made, "cites": [], "left_out": ""}
 
 
 _STRENGTH = ("PROVED", "CERTIFIED", "REFUTED")

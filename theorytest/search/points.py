@@ -32,7 +32,8 @@ GRID = (0, 1, -1, 2, -2, Fraction(1, 2), 3, Fraction(-1, 2), Fraction(1, 10), 10
 EXACT = 4000  # exact points
 BATCH = 20000
 KEPT = 12
-DENOMINATORS = (1, 2, 4, 10, 100, 1000, 2**20)
+MOVES, TRIES = 40, 32  # of the worst points: how often, and how many ways each time
+DENOMINATORS = (1, 2, 4, 10, 100, 1000, 10**4, 10**6)
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,8 @@ def _solved(given: Sequence[Formula]) -> dict[str, Scalar]:
         for one, other in (_sides(formula), _sides(formula)[::-1]):
             free = variables(other)
             if isinstance(one, Variable) and one.name not in free | set(found) and not free & set(found):
-                found[one.name] = other
+                # What was solved before may speak of this one: it has to come first.
+                found = {one.name: other, **found}
                 break
     return found
 
@@ -144,7 +146,7 @@ def _complete(values: Mapping[str, Fraction], solved: Mapping[str, Scalar]) -> d
     for name, expression in solved.items():
         try:
             with precision(64):
-                found = evaluate(expression, values)
+                found = evaluate(expression, full)
         except (UndefinedError, KernelError):
             return None
         if not isinstance(found, Fraction):
@@ -211,25 +213,52 @@ def _batch(
     scale: float,
     seed: int,
 ) -> tuple[int, float | None, list[dict[str, float]]]:
+    """How many of a batch meet the conditions, the least margin, and the points that seem to violate the claim.
+
+    The worst points are moved about by smaller and smaller amounts, as long as that makes them worse.
+    """
     draw = np.random.default_rng(Random(f"{seed}/{names}/{scale}").getrandbits(48))
-    values: dict[str, Any] = {name: scale * draw.standard_normal(BATCH) for name in names}
-    for name in names:
-        values[name][BATCH // 2 :] = np.abs(values[name][BATCH // 2 :])
+    points = scale * draw.standard_normal((len(names), BATCH))
+    points[:, BATCH // 2 :] = np.abs(points[:, BATCH // 2 :])
+    margin, met = _margins(names, solved, formulas, given, points)
+    count = int(met.sum())
+    if not count:
+        return 0, None, []
+    order = np.argsort(margin)[: 2 * KEPT]
+    held, low = points[:, order], margin[order]
+    for step in range(MOVES):
+        size = 0.5 * 0.7**step
+        noise = draw.standard_normal((len(names), len(order), TRIES))
+        tried = held[:, :, None] * (1 + size * noise) + size * scale * 1e-3 * noise[::-1]
+        found = _margins(names, solved, formulas, given, tried.reshape(len(names), -1))[0].reshape(len(order), TRIES)
+        best = found.argmin(1)
+        rows = np.arange(len(order))
+        better = found[rows, best] < low
+        held = np.where(better, tried[:, rows, best], held)
+        low = np.where(better, found[rows, best], low)
+    wanted = [k for k in np.argsort(low)[:KEPT] if low[k] < 0 or any(_strict(f) for f in formulas)]
+    return count, float(low.min()), [{n: float(held[i, k]) for i, n in enumerate(names)} for k in wanted]
+
+
+def _margins(
+    names: Sequence[str],
+    solved: Mapping[str, Scalar],
+    formulas: Sequence[Formula],
+    given: Sequence[Formula],
+    points: Any,
+) -> tuple[Any, Any]:
+    """Right side minus left at each point, infinite where the conditions fail; and where they hold."""
+    values: dict[str, Any] = {name: points[k] for k, name in enumerate(names)}
     with np.errstate(all="ignore"):
         for name, expression in solved.items():
             values[name] = floats(expression, values)
-        met = np.ones(BATCH, dtype=bool)
+        met = np.ones(points.shape[1], dtype=bool)
         for formula in given:
             gap = _gap(formula, values)
-            tight = 1e-9 * (1 + np.abs(gap)) if isinstance(formula, Identity) else 0.0
-            met &= gap >= -tight
-        margin = np.minimum.reduce([np.broadcast_to(_gap(f, values), BATCH) for f in formulas])
-    seen = met & np.isfinite(margin)
-    if not seen.any():
-        return 0, None, []
-    margin = np.where(seen, margin, np.inf)
-    worst = [k for k in np.argsort(margin)[:KEPT] if margin[k] < 0 or any(_strict(f) for f in formulas)]
-    return int(seen.sum()), float(margin.min()), [{name: float(values[name][k]) for name in names} for k in worst]
+            met &= gap >= (-1e-9 * (1 + np.abs(gap)) if isinstance(formula, Identity) else 0.0)
+        margin = np.minimum.reduce([np.broadcast_to(_gap(f, values), points.shape[1]) for f in formulas])
+    met &= np.isfinite(margin)
+    return np.where(met, margin, np.inf), met
 
 
 def _strict(formula: Formula) -> bool:

@@ -38,6 +38,7 @@ BATCH = 512  # float64 states a shape, for each scale
 SCALES = (1.0, 0.25, 4.0)
 PUSHES = 60  # steps of descent on the margin
 KEPT = 8  # of a batch are pushed and rounded
+ROUNDING = 1e-11  # of the sides: an assumption that holds by less may not hold
 LARGEST = 40  # parameters of a shape
 DENOMINATORS = (1, 2, 4, 10, 100, 1024, 2**20)
 
@@ -319,6 +320,14 @@ def _spectral(atom: Atom, held: torch.Tensor) -> torch.Tensor:
     return torch.special.entr(shares).sum(-1).exp()
 
 
+def sizes(comparison: Comparison, model: Model, blocks: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """How large the two sides are, shape (batch,): what the rounding of their difference is measured by."""
+    end = model.end_tensor(blocks)
+    values = {atom.name: measure(atom, model, blocks, end) for atom in comparison.atoms}
+    like = next(iter(blocks.values()))
+    return _value(comparison.rhs, values, like).abs() + _value(comparison.lhs, values, like).abs()
+
+
 def _value(expression: scalar.Scalar, values: Mapping[str, torch.Tensor], like: torch.Tensor) -> torch.Tensor:
     import torch
 
@@ -366,7 +375,7 @@ def _batch(
         gap = margin(claim, model, states)
         met = torch.isfinite(gap)
         for comparison in given:
-            met &= margin(comparison, model, states) > 0
+            met &= margin(comparison, model, states) > ROUNDING * sizes(comparison, model, states)
         count += int(met.sum())
         if met.any():
             low = float(gap[met].min())

@@ -1,0 +1,258 @@
+"""States, points and starts at which claims fail: small, accepted by the kernel, and none against true claims."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+
+import numpy as np
+import pytest
+
+from theorytest import CP, DEEP_MATRIX, along_every_flow, at_every_state, conjecture, tends_to
+from theorytest import quantity as q
+from theorytest.errors import InputError
+from theorytest.kernel.claim import Identity, Inequality, SingularValues, Where
+from theorytest.kernel.quantity import Atom, exact_state, value
+from theorytest.kernel.scalar import ZERO, Exp, Ln, Variable, sqrt
+from theorytest.kernel.witness import refutes
+from theorytest.models import HalfSum, Huber, cp, deep_matrix_factorization, deep_tucker
+from theorytest.search.frequency import frequency, interval
+from theorytest.search.points import candidates, find_point, floats
+from theorytest.search.starts import certified, find_start
+from theorytest.search.states import find_state, measure, shapes
+
+product = deep_matrix_factorization(2, 2, depth=2)
+mean = (q.squared_norm("W[1]") + q.squared_norm("W[2]")) / 2
+x, y, z = (Variable(name) for name in "xyz")
+SEEDS = (0, 1, 2)
+
+
+# -- states -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("claim", "given", "parameters"),
+    [
+        (at_every_state(product, q.nuclear_norm() <= "9/10" * mean), {}, 8),
+        (at_every_state(DEEP_MATRIX, q.nuclear_norm() <= "5/4" * q.norm()), {}, 4),  # sqrt(2): 2 x 2 is needed
+        (at_every_state(DEEP_MATRIX, q.nuclear_norm() <= "3/2" * q.norm()), {}, 9),  # sqrt(3): 3 x 3 is needed
+        (at_every_state(CP, q.component_norm(1) <= q.norm()), {}, 4),
+        (at_every_state(CP, q.component_norm(1) <= q.norm()), {"b": q.equal(q.unbalancedness(), 0)}, 4),
+        (at_every_state(product, q.equal(q.effective_rank(), 2)), {"d": q.determinant() > 0}, 8),
+    ],
+)
+def test_the_smallest_shape_is_found(claim, given, parameters, seed):
+    statement = conjecture("claim", claim, given=given)
+    found = find_state(statement, seed, seconds=60)
+    assert found.witness is not None
+    refutes(statement, found.witness)  # raises unless the kernel agrees
+    sizes = dict(found.witness.instance.sizes)
+    count = sum(map(prod, claim.parameterization.at(sizes).blocks.values()))
+    assert count == parameters
+    # All smaller shapes (at which the quantities exist) were tried before, without a witness.
+    tried = [claim.parameterization.at(dict(t.sizes)) for t in found.tried]
+    assert all(sum(map(prod, concrete.blocks.values())) <= count for concrete in tried)
+    assert all(t.exact + t.floats > 0 for t in found.tried)
+
+
+def test_the_same_seed_gives_the_same_witness():
+    statement = conjecture("claim", at_every_state(DEEP_MATRIX, q.nuclear_norm() <= "5/4" * q.norm()))
+    one, other = (find_state(statement, 3, seconds=60) for _ in range(2))
+    assert one.witness == other.witness and one.tried == other.tried
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        at_every_state(product, q.nuclear_norm() <= mean),
+        at_every_state(product, q.effective_rank() <= 2),
+        at_every_state(product, q.distance_to_rank(1) <= q.singular_value(1)),
+        at_every_state(cp((2, 2), rank=2), q.norm() <= q.component_norm(1) + q.component_norm(2)),
+    ],
+)
+def test_nothing_is_found_against_true_claims(claim):
+    found = find_state(conjecture("claim", claim), seconds=60)
+    assert found.witness is None and found.finished and found.states > 500
+    margins = [t.least_margin for t in found.tried if t.least_margin is not None]
+    assert margins and min(margins) > -1e-9
+
+
+def test_what_cannot_be_searched():
+    with pytest.raises(InputError, match="about every state"):
+        find_state(conjecture("c", Identity(x, x)))
+    nowhere = at_every_state(product, q.component_norm(1) <= 1)
+    with pytest.raises(InputError, match="none of the shapes"):
+        find_state(conjecture("c", nowhere))
+    assert not find_state(conjecture("c", at_every_state(product, q.norm() >= 0)), seconds=0).finished
+
+
+def test_float64_quantities_are_the_exact_ones():
+    import torch
+
+    for model, atoms in (
+        (
+            deep_matrix_factorization(2, 3, depth=2),
+            [
+                Atom("entry", "W[1]", (1, 2)),
+                Atom("squared norm"),
+                Atom("slice", "W[2]", (1, 2)),
+                Atom("gram gap", "W[2]", (), "W[1]"),
+                Atom("determinant", "W[2]"),
+                Atom("singular value", "", (2,)),
+                Atom("schatten", number=Fraction(1, 2)),
+                Atom("effective rank"),
+                Atom("distance to rank", number=Fraction(1)),
+                Atom("rank"),
+            ],
+        ),
+        (
+            cp((2, 2, 3), rank=2),
+            [Atom("component", "r", (2,)), Atom("unbalancedness", "r"), Atom("singular value", "", (1, 3))],
+        ),
+    ):
+        exact = [model.random(seed) for seed in range(5)]
+        blocks = {
+            name: torch.tensor([[float(v) for v in b[name].entries] for b in exact]).double().reshape(5, *shape)
+            for name, shape in model.shapes.items()
+        }
+        end = model.end_tensor(blocks)
+        for atom in atoms:
+            true = [float(value(atom, exact_state(model.concrete, b))) for b in exact]
+            assert measure(atom, model, blocks, end).tolist() == pytest.approx(true, rel=1e-9, abs=1e-9), atom.name
+
+
+def test_shapes_go_up():
+    statement = conjecture("c", at_every_state(DEEP_MATRIX, q.norm() >= 0))
+    counts = [sum(map(prod, DEEP_MATRIX.at(s).blocks.values())) for s in shapes(statement.claim, statement)]
+    assert counts == sorted(counts) and counts[0] == 1 and max(counts) > 20
+    tucker = deep_tucker((2, 2), depths=1)
+    assert len(shapes(at_every_state(tucker, q.norm() >= 0), statement)) == 1
+
+
+# -- points -----------------------------------------------------------------------------------------------------------
+
+POSITIVE = (Inequality(ZERO, "<", x), Inequality(ZERO, "<", y))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("claim", "given"),
+    [
+        (Where(POSITIVE, Inequality(sqrt(x + y), "<=", Fraction(9, 10) * (sqrt(x) + sqrt(y)))), {}),
+        (Where(POSITIVE, Inequality(Ln(1 + x), "<=", x / (1 + x))), {}),
+        (Inequality(x**3, "<=", x**2 + 1), {}),
+        (Inequality(Exp(x), "<=", 1 + x + x**2), {}),
+        (Inequality(x, "<", y), {"equation": Identity(z, x + y), "bound": Inequality(z, "<", ZERO)}),
+        (Identity(x * y, x + y), {}),
+        (
+            Inequality(x, "<=", ZERO + Fraction(10007, 10000)),
+            {"below": Inequality(x, "<=", ZERO + Fraction(10008, 10000))},
+        ),
+        (SingularValues(((x, y), (y, x)), (x + y, x - y)), {}),
+    ],
+)
+def test_points_are_found(claim, given, seed):
+    statement = conjecture("claim", claim, given=given)
+    found = find_point(statement, seed)
+    assert found.witness is not None
+    refutes(statement, found.witness)
+    assert all(abs(v.numerator) < 10**6 for _, v in found.witness.instance.variables)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        Where(POSITIVE, Inequality(2 * x * y, "<=", x**2 + y**2)),
+        Where(POSITIVE, Inequality(Ln(x), "<=", x - 1)),
+        Identity((x + y) ** 2, x**2 + 2 * x * y + y**2),
+    ],
+)
+def test_no_point_against_true_claims(claim):
+    found = find_point(conjecture("claim", claim))
+    assert found.witness is None and found.points > 1000
+
+
+def test_other_claims_have_no_points():
+    with pytest.raises(InputError, match="between real variables"):
+        find_point(conjecture("c", at_every_state(product, q.norm() >= 0)))
+
+
+def test_candidates_meet_the_equations():
+    statement = conjecture("c", Inequality(x, "<=", y), given={"sum": Identity(z, x + y), "root": Identity(x, sqrt(y))})
+    seen = [point for _, point in zip(range(50), candidates(statement), strict=False)]
+    assert seen and all(point["z"] == point["x"] + point["y"] for point in seen)
+
+
+def test_floats_agree_with_balls():
+    from theorytest.kernel.ball import evaluate
+
+    expression = Ln(1 + x**2) * Exp(-y) + sqrt(y) ** -1 + (x + 3) ** Fraction(2, 3)
+    points = {"x": np.array([0.5, 2.0]), "y": np.array([0.25, 3.0])}
+    for k, found in enumerate(floats(expression, points)):
+        exact = {name: Fraction(float(values[k])) for name, values in points.items()}
+        assert found == pytest.approx(float(evaluate(expression, exact)))
+
+
+# -- starts -----------------------------------------------------------------------------------------------------------
+
+LOSS = HalfSum({(0, 1): 1, (1, 0): 1, (1, 1): 0})
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("claim", "given"),
+    [
+        (along_every_flow(product, q.determinant() > 0, loss=LOSS), {"det": q.determinant() > 0}),
+        (along_every_flow(product, q.squared_norm() >= q.at_start(q.squared_norm()), loss=LOSS), {}),
+        (tends_to(product, q.entry(1, 2), 1, loss=LOSS), {}),
+        (tends_to(cp((2, 2), rank=1), q.squared_norm("w[1]"), q.squared_norm("w[2]")), {}),
+        (along_every_flow(product, q.entry(1, 2) < 1, loss=Huber({(0, 1): 2}, "1/2")), {"s": q.squared_norm() < "1/2"}),
+    ],
+)
+def test_starts_are_found(claim, given, seed):
+    statement = conjecture("claim", claim, given=given)
+    found = find_start(statement, seed, seconds=60)
+    assert found.witness is not None
+    refutes(statement, found.witness)
+
+
+def test_true_claims_along_flows_are_certified_on_instances():
+    claim = along_every_flow(product, q.determinant() > 0, loss=LOSS)
+    given = {"balanced": q.equal(q.gram_gap("W[2]", "W[1]"), 0), "det": q.determinant() > 0}
+    statement = conjecture("claim", claim, given=given)
+    assert find_start(statement, seconds=60).witness is None
+    held = certified(statement, seconds=60)
+    assert len(held) == 2 and all("1 flow, t <= 2" in text for _, text in held)
+
+
+def test_claims_about_other_things_have_no_starts():
+    with pytest.raises(InputError, match="about every flow"):
+        find_start(conjecture("c", Identity(x, x)))
+    with pytest.raises(InputError, match="none of the shapes"):
+        find_start(conjecture("c", tends_to(product, q.component_norm(1), 1)))
+
+
+# -- frequencies ------------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_is_that_of_clopper_and_pearson():
+    """Against sums of binomial probabilities."""
+    from math import comb
+
+    for happened, states in ((3, 10), (0, 7), (7, 7), (50, 100)):
+        low, high = interval(happened, states, Fraction(9, 10))
+        if happened:
+            tail = sum(comb(states, k) * low**k * (1 - low) ** (states - k) for k in range(happened, states + 1))
+            assert tail == pytest.approx(0.05, abs=1e-3)
+        if happened < states:
+            tail = sum(comb(states, k) * high**k * (1 - high) ** (states - k) for k in range(happened + 1))
+            assert tail == pytest.approx(0.05, abs=1e-3)
+        assert low <= happened / states <= high
+
+
+def test_a_frequency_of_one_half():
+    claim = q.probability(product, q.determinant() > 0)
+    seen = frequency(claim, states=2000)
+    assert seen.low < 0.5 < seen.high and seen.high - seen.low < 0.1 and seen.unsure < 20
+    assert seen == frequency(claim, states=2000) and seen != frequency(claim, 1, states=2000)

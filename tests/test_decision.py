@@ -1,0 +1,239 @@
+"""Conjectures are decided: each way to a verdict, what is said where there is none, and the command around it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from theorytest import at_every_state, cli, conjecture, decide, verify
+from theorytest import quantity as q
+from theorytest.decision import within
+from theorytest.errors import InputError
+from theorytest.kernel.check import recheck
+from theorytest.kernel.claim import Identity, Inequality, InfimalRank, Where
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.scalar import ZERO, Ln, Variable
+from theorytest.kernel.statement import Assumption
+from theorytest.models import deep_matrix_factorization
+
+EXAMPLES = Path(__file__).parent.parent / "docs" / "examples" / "conjectures"
+product = deep_matrix_factorization(2, 2, depth=2)
+mean = (q.squared_norm("W[1]") + q.squared_norm("W[2]")) / 2
+x = Variable("x")
+
+
+def test_proved_with_an_example():
+    given = {"positive": q.determinant() > 0}
+    found = decide(conjecture("c", at_every_state(product, 2 * q.determinant() <= q.squared_norm()), given=given))
+    assert found.status == "PROVED" and found.verdict is not None and found.verdict.vacuity == ""
+    assert found.statement.example is not None and found.witness is None
+
+
+def test_refuted_with_a_witness():
+    found = decide(conjecture("c", at_every_state(product, 3 * q.determinant() <= q.squared_norm())))
+    assert found.status == "REFUTED" and found.witness is not None and found.instances > 0
+
+
+def test_supported_says_what_was_tried():
+    found = decide(conjecture("c", at_every_state(product, q.nuclear_norm() <= mean)), seconds=10)
+    assert found.status == "SUPPORTED" and found.certificate is None
+    assert str(found.instances) in found.reason and "seed 0" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("claim", "given", "why"),
+    [
+        (at_every_state(product, q.norm() >= 1), {"a": q.determinant() > q.squared_norm()}, "contradict one another"),
+        (at_every_state(product, q.norm() >= 1), {"a": q.nuclear_norm() < q.norm()}, "may be unsatisfiable"),
+        (q.probability(product, q.squared_norm() > 1, at_least="1/2"), {}, "no change of signs"),
+        (InfimalRank(((x, x), (x, x)), "x", 2), {}, "no search is known"),
+    ],
+)
+def test_undecided_says_why(claim, given, why):
+    found = decide(conjecture("c", claim, given=given), seconds=10)
+    assert found.status == "UNDECIDED" and why in found.reason
+
+
+def test_a_sampled_probability_says_its_interval():
+    found = decide(conjecture("c", q.probability(product, q.squared_norm() > 1, at_most="1/10")), seconds=20)
+    assert found.status == "UNDECIDED" and "speaks against" in found.notes[0] and "99.9%" in found.notes[0]
+
+
+def test_a_small_violation_in_floating_point_refutes_nothing():
+    """True with equality: rounding makes the float64 margin negative somewhere."""
+    found = decide(conjecture("c", at_every_state(product, q.equal(q.norm() ** 2, q.squared_norm()))), seconds=10)
+    assert found.status == "SUPPORTED"
+    assert any(t["least_margin"] is not None and t["least_margin"] < 0 for t in found.tried)
+
+
+def test_a_real_claim_under_conditions():
+    positive = (Inequality(ZERO, "<", x),)
+    assert decide(conjecture("c", Where(positive, Inequality(Ln(x), "<=", x - 1)))).status == "SUPPORTED"
+    assert decide(conjecture("c", Where(positive, Inequality(Ln(x), "<", x - 1)))).status == "REFUTED"
+    assert decide(conjecture("c", Where(positive, Inequality(2 * x, "<=", x**2 + 1)))).status == "PROVED"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: decide("W is small"), "needed a conjecture"),  # type: ignore[arg-type]
+        (lambda: decide(conjecture("c", Identity(x, x)), seconds=0), "positive number"),
+        (lambda: decide(conjecture("c", at_every_state(product, q.component_norm(1) < 1))), "none of the shapes"),
+        (lambda: at_every_state(product, q.norm()), "a comparison"),
+        (lambda: at_every_state("linear", q.norm() < 1), "a model"),
+        (lambda: q.norm() < 0.5, "float"),
+        (lambda: q.norm() < "much", "exact number"),
+        (lambda: bool(q.norm()), "neither true nor false"),
+        (lambda: q.schatten(0), "positive"),
+        (lambda: q.entry(0, 1), "from 1"),
+        (lambda: q.entry("W[1]"), "from 1"),
+        (lambda: q.probability(product, q.norm() > 1, at_least="3/2"), "0 <= at_least"),
+        (lambda: q.probability("linear", q.norm() > 1), "with its sizes"),
+    ],
+)
+def test_bad_input_in_one_line(make, message):
+    with pytest.raises(InputError, match=message) as error:
+        make()
+    assert "\n" not in str(error.value)
+
+
+def test_a_conjecture_needs_a_name():
+    with pytest.raises(KernelError, match="needs a name"):
+        conjecture("", Identity(x, x))
+    given = (Assumption("a", "words", None),)
+    assert conjecture("c", Identity(x, x), given=given).assumptions == given
+
+
+def test_within():
+    assert within(5, lambda: 7) == 7 and within(0, lambda: 7) is None
+    begin = time.monotonic()
+
+    def forever():
+        while True:
+            try:
+                time.sleep(0.01)
+            except Exception:
+                continue
+
+    assert within(0.2, forever) is None and time.monotonic() - begin < 5
+
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+MINE = """
+from theorytest import at_every_state, conjecture, quantity as q
+from theorytest.models import deep_matrix_factorization
+
+model = deep_matrix_factorization(2, 2, depth=1)
+half = conjecture("half", at_every_state(model, 2 * q.determinant() <= q.squared_norm()))
+third = conjecture("third", at_every_state(model, 3 * q.determinant() <= q.squared_norm()), expected="REFUTED")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(MINE)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder, capsys):
+    """The command: exit code, standard output, standard error."""
+
+    def ask(*arguments):
+        with pytest.raises(SystemExit) as exit_:
+            cli.main(["conjecture", *arguments])
+        captured = capsys.readouterr()
+        return exit_.value.code, captured.out, captured.err
+
+    return ask
+
+
+def test_the_command(folder, run):
+    code, out, _ = run("mine.py", "--json", "out.json")
+    assert code == 0 and "PROVED  half" in out and "REFUTED  third" in out
+    record = json.loads((folder / "out.json").read_text())
+    assert recheck(record) == []
+    assert [e["status"] for e in record["statements"]] == ["PROVED", "REFUTED"]
+    assert record["statements"][1]["tried"][0]["instances"] > 0
+    code, out, _ = run("mine.py:third")
+    assert code == 0 and "half" not in out
+    code, _, err = run("mine.py:thrid")
+    assert code == 2 and "no statement is named 'thrid' (did you mean" in err
+
+
+def test_the_same_file_under_verify(folder):
+    found = verify("mine.py", folder=folder / "runs")
+    assert found.ok and [e["status"] for e in found.record["statements"]] == ["PROVED", "REFUTED"]
+    record = json.loads(found.path.read_text())
+    record["statements"][1]["certificates"][0]["payload"]["instance"]["blocks"][0][1]["entries"][0]["q"] = "0"
+    assert recheck(record) != []
+
+
+def test_an_unexpected_verdict_is_exit_code_1(folder, run):
+    (folder / "mine.py").write_text(MINE.replace(', expected="REFUTED"', ""))
+    code, out, _ = run("mine.py")
+    assert code == 1 and "REFUTED  third" in out
+
+
+def test_files_without_conjectures(folder, run):
+    (folder / "none.py").write_text("import theorytest\n")
+    (folder / "wrong.py").write_text("import theorytest\n1 / 0\n")
+    asked = (
+        (("none.py",), "no conjecture"),
+        (("wrong.py",), "ZeroDivisionError"),
+        (("mine.py", "--budget", "0"), "positive"),
+    )
+    for arguments, why in asked:
+        code, _, err = run(*arguments)
+        assert code == 2 and why in err and err.count("\n") == 1
+
+
+def test_a_file_that_never_ends(folder, run, monkeypatch):
+    from theorytest import worker
+
+    monkeypatch.setattr(worker, "LOADING", 3.0)
+    (folder / "loop.py").write_text("import theorytest\nwhile True:\n    pass\n")
+    code, _, err = run("loop.py")
+    assert code == 2 and "was not loaded within 3 s" in err
+
+
+def test_a_statement_whose_proof_never_ends(folder, run, monkeypatch):
+    """What was decided before stays in the record, and the rest is decided after it."""
+    from theorytest import worker
+
+    monkeypatch.setattr(worker, "GRACE", 2.0)
+    slow = MINE.replace("model = ", "import time\nfrom theorytest import proof\nmodel = ").replace(
+        "third = ",
+        'slow = conjecture("slow", half.claim)\n\n\n@proof(slow)\ndef never(derive):\n    time.sleep(1000)\n\n\nthird = ',
+    )
+    (folder / "mine.py").write_text(slow)
+    code, _, _ = run("mine.py", "--budget", "6", "--json", "out.json")
+    assert code == 1
+    made = json.loads((folder / "out.json").read_text())
+    found = {e["label"]: (e["status"], e["reason"]) for e in made["statements"]}
+    assert found["third"][0] == "REFUTED"
+    assert found["slow"][0] == "UNDECIDED" and "nothing came back within 6 s" in found["slow"][1]
+
+
+# -- the examples that ship -------------------------------------------------------------------------------------------
+
+
+def test_enough_examples_of_every_kind():
+    text = {file.name: file.read_text() for file in EXAMPLES.glob("*.py")}
+    total = sum(t.count("conjecture(") for t in text.values())
+    refuted = sum(t.count('"REFUTED"') for t in text.values())
+    assert total >= 24 and total / 3 < refuted < 2 * total / 3
+    kinds = ("at_every_state(", "along_every_flow(", "tends_to(", "q.probability(", "Conserved(", "Inequality(")
+    assert all(any(kind in t for t in text.values()) for kind in kinds)
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda f: f.stem)
+def test_examples_have_the_expected_verdicts(file, tmp_path):
+    found = verify(file, folder=tmp_path)
+    assert found.problems == ()
+    assert recheck(found.record) == []
