@@ -19,17 +19,15 @@ from theorytest import (
     ReadAlways,
     ReadAtStart,
     Reading,
+    Statement,
     Witness,
 )
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.scalar import ONE, ZERO, Scalar, Variable
 from theorytest.kernel.witness import JUST_BEFORE
 
-from .definitions import POSITIVE, SIGMA, Given
 from .determinant_sign import chain, determinant_sign, example, matrix, singular, unit
 from .singular_values import determinant, entries
-from .theorem_1_norms import LARGEST, NORM, SMALL
-from .theorem_2 import CLOSE, SIGN
 
 det = Variable("det")
 PLACES = ((1, 1), (1, 2), (2, 1), (2, 2))
@@ -77,26 +75,6 @@ def formulas(*assumptions):
     return tuple(found)
 
 
-KNOWN = {a.label: a for a in (POSITIVE, SIGMA, NORM, LARGEST, SMALL, SIGN, CLOSE)}
-
-
-class Supposed(Given):
-    """The derivations of a statement about every matrix, from conditions in place of assumptions."""
-
-    def take(self, label):
-        made = [self.real.suppose(formula) for formula in formulas(KNOWN[label])]
-        return made if isinstance(KNOWN[label].formula, All) else made[0]
-
-    def under(self, fact, conditions):
-        """The fact under exactly these conditions, in this order."""
-        return self.real.cut(fact, *map(self.real.suppose, conditions))
-
-
-def supposed(*bases):
-    """A class of derivations that takes conditions in place of assumptions."""
-    return type("Supposed" + bases[0].__name__, (Supposed, *bases), {"__doc__": bases[0].__doc__})
-
-
 def always(claim, *conditions, read=reading):
     """The claim at every t at which the conditions hold."""
     return ReadAlways(tuple(conditions), claim, read)
@@ -130,11 +108,15 @@ class AlongTheFlow:
         )
 
     def at_all_times(self, *facts):
-        """The facts about every matrix at W(t), for every t."""
+        """The facts about every matrix at W(t), for every t; a statement stands for its first claim."""
         return [
             self.derive.apply("along-the-flow", self.positive, fact, data=(self.read,), text="at W(t), for every t")
-            for fact in facts
+            for fact in map(self.fact, facts)
         ]
+
+    def fact(self, made):
+        """A statement about every matrix as a claim under conditions; a fact as it is."""
+        return self.derive.at_every_point(made) if isinstance(made, Statement) else made
 
 
 # -- witnesses ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from theorytest.derive.scalar import Reals
 from theorytest.kernel.claim import InWords
 from theorytest.kernel.scalar import Variable, scalar
 
-from .along_the_flow import AlongTheFlow, always, at_a_solution, at_start, supposed
+from .along_the_flow import AlongTheFlow, always, at_a_solution, at_start
 from .definitions import loss
 from .determinant_sign import diagonal
 from .theorem_1_composed import (
@@ -27,7 +27,7 @@ from .theorem_1_composed import (
     theorem,
     unbalanced,
 )
-from .theorem_1_norms import HALF, SMALL, Growth, M, level, norm
+from .theorem_1_norms import HALF, SMALL, M, level, norm, unobserved
 
 nuclear = Statement(
     id="RC20-Conj1",
@@ -66,11 +66,10 @@ premise = Statement(
 
 @proof(premise)
 def by_the_unobserved_entry(derive):
-    along, given = AlongTheFlow(derive), supposed(Growth)(derive)
-    real, bound = given.real, given.everywhere()
-    far = real.suppose(FAR)
+    along, real = AlongTheFlow(derive), Reals(derive)
+    bound, far = derive.at_every_point(unobserved), real.suppose(FAR)
     high = real.at_most("K <= (2 loss)^(-1/2) - 3/2", level, M, bound, far, by=[(1, 1, (bound,)), (1, 1, (far,))])
-    derive.both(*along.at_all_times(given.under(high, (*DET, FAR))), along.positive)
+    derive.both(*along.at_all_times(real.cut(high, *map(real.suppose, (*DET, FAR)))), along.positive)
 
 
 # -- no norm is minimized ----------------------------------------------------------------------------------------------

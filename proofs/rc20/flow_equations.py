@@ -25,7 +25,7 @@ from theorytest import (
 from .along_the_flow import always, reading
 from .balancedness import balancedness, difference
 from .balancedness import flow as adjacent
-from .theorem_1_composed import DET, EveryMatrix, theorem
+from .theorem_1_composed import BOUNDS, DET, theorem
 
 flow = Flow(DEEP_MATRIX, Focus(links=(Link(("l",)),)))
 (W,) = DEEP_MATRIX.letters(flow.focus).values()
@@ -128,7 +128,7 @@ unbalanced = Statement(
 @proof(unbalanced)
 def by_composition(derive):
     kept = derive.cite(balancedness)
-    bounds = EveryMatrix(derive).bounds()
+    bounds = [derive.at_every_point(bound) for bound in BOUNDS]
     derive.both(kept, *(derive.apply("along-the-flow", fact, data=(reading,), text="at W(t)") for fact in bounds))
 
 

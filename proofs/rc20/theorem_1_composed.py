@@ -2,7 +2,8 @@
 hold (RC20-Eq8, RC20-Eq9, RC20-Eq10), so at W(t) for every t."""
 
 from theorytest import All, Inequality, Source, Statement, control, proof
-from theorytest.kernel.scalar import Variable, scalar
+from theorytest.derive.scalar import Reals
+from theorytest.kernel.scalar import Variable, scalar, sqrt
 
 from .along_the_flow import (
     COMPOSED,
@@ -15,17 +16,18 @@ from .along_the_flow import (
     formulas,
     larger,
     starting,
-    supposed,
 )
-from .definitions import POSITIVE, SIGMA, radius, sigma_2
+from .definitions import POSITIVE, SIGMA, loss, sigma_2
 from .determinant_sign import determinant_sign, diagonal
 from .singular_values import determinant
-from .theorem_1 import Bounds, distance
-from .theorem_1_effective_rank import Entropy, effective_rank, erank
-from .theorem_1_norms import LARGEST, NORM, SMALL, Equation8, constant, equation_8, largest, level, norm
+from .theorem_1 import distance
+from .theorem_1_effective_rank import effective_rank, erank, smaller
+from .theorem_1_norms import LARGEST, NORM, SMALL, equation_8, level, norm
+from .theorem_1_norms import corollary as norms_grow
 
 tolerance = Variable("eta")
-NEAR = Inequality(radius, "<=", tolerance)
+FLAT, THIN = Inequality(erank, "<=", 1 + tolerance), Inequality(sigma_2, "<=", tolerance)
+NEAR_ONE, NEAR_ZERO = (Inequality(bound, "<=", tolerance) for bound in (smaller * sqrt(loss), distance.claim.rhs))
 OF_NORMS, OF_VALUES = formulas(NORM, LARGEST), formulas(SIGMA)
 DET, SETTING = formulas(POSITIVE), starting()
 SIGN = always(Inequality(scalar(0), "<", determinant))
@@ -48,54 +50,13 @@ theorem = Statement(
 )
 
 
-class EveryMatrix:
-    """What holds at every matrix with det W > 0."""
-
-    def __init__(self, derive):
-        self.norms, self.rank, self.gap = (supposed(kind)(derive) for kind in (Equation8, Entropy, Bounds))
-
-    def eight(self):
-        """Equation 8."""
-        norms, cap = self.norms, constant**2 * largest
-        real, three = norms.real, norms.three()
-        room = real.less("c^2 E > 0", 0, cap, norms.cc, norms.E, by=[(1, 1, (norms.cc, norms.E)), (1, 1, (norms.E,))])
-        return real.at_most("8 in place of 3", lower.lhs, norm, three, room, by=[(1, 1, (three,)), (5, 1, (room,))])
-
-    def bounds(self):
-        """Equations 8, 9 and 10, under their conditions."""
-        rank, gap, claim = self.rank, self.gap, effective_rank.claim
-        sharp, (above, twelve, large, root) = rank.sharp(), rank.constants()
-        half = scalar(1).value / 2
-        parts = [(half, 1, (above, twelve, root)), (half, 1, (large, root)), (1, 1, (sharp,))]
-        nine = rank.real.at_most("the constant", claim.lhs, claim.rhs, sharp, above, twelve, large, root, by=parts)
-        claim, close = distance.claim, gap.sharp()
-        ten = gap.real.at_most("3 q", claim.lhs, claim.rhs, close, gap.q, by=[(1, 1, (close,)), (2, 1, (gap.q,))])
-        of_values = (*DET, *OF_VALUES)
-        return self.norms.under(self.eight(), (*DET, *OF_NORMS)), rank.under(nine, of_values), gap.under(ten, of_values)
-
-    def rates(self):
-        """Norms exceed the level where the loss is small, the others come within the tolerance."""
-        norms, rank, gap = self.norms, self.rank, self.gap
-        small, eight = norms.take("small loss"), self.eight()
-        high = norms.real.at_most(
-            "K <= a / sqrt(loss) - b <= n", level, norm, eight, small, norms.inverse, norms.root,
-            by=[(1, 1, (eight,)), (1, 1, (small, norms.inverse))],
-        )  # fmt: skip
-        near, sharp, close = gap.real.suppose(NEAR), rank.sharp(), gap.sharp()
-        flat = rank.real.at_most("q <= eta", erank, 1 + tolerance, sharp, near, by=[(1, 1, (sharp,)), (1, 1, (near,))])
-        thin = gap.real.at_most("q <= eta", sigma_2, tolerance, close, near, by=[(1, 1, (close,)), (1, 1, (near,))])
-        of_values = (*DET, *OF_VALUES, NEAR)
-        return (
-            norms.under(high, (*DET, *OF_NORMS, SMALL.formula)),
-            rank.under(flat, of_values),
-            gap.under(thin, of_values),
-        )
+BOUNDS = (equation_8, effective_rank, distance)
 
 
 @proof(theorem)
 def at_every_time(derive):
     along = AlongTheFlow(derive)
-    derive.both(*along.at_all_times(*EveryMatrix(derive).bounds()), along.positive)
+    derive.both(*along.at_all_times(*BOUNDS), along.positive)
 
 
 corollary = Statement(
@@ -108,8 +69,8 @@ corollary = Statement(
     claim=All(
         (
             always(Inequality(level, "<=", norm), *OF_NORMS, SMALL.formula),
-            always(Inequality(erank, "<=", 1 + tolerance), *OF_VALUES, NEAR),
-            always(Inequality(sigma_2, "<=", tolerance), *OF_VALUES, NEAR),
+            always(FLAT, *OF_VALUES, NEAR_ONE),
+            always(THIN, *OF_VALUES, NEAR_ZERO),
             SIGN,
         )
     ),
@@ -126,8 +87,13 @@ corollary = Statement(
 
 @proof(corollary)
 def at_every_time_with_rates(derive):
-    along = AlongTheFlow(derive)
-    derive.both(*along.at_all_times(*EveryMatrix(derive).rates()), along.positive)
+    along, real = AlongTheFlow(derive), Reals(derive)
+    near = []
+    for bound, goal, small in ((effective_rank, FLAT, NEAR_ONE), (distance, THIN, NEAR_ZERO)):
+        fact, close = derive.at_every_point(bound), real.suppose(small)
+        lean = real.at_most("within eta", goal.lhs, goal.rhs, fact, close, by=[(1, 1, (fact,)), (1, 1, (close,))])
+        near.append(real.cut(lean, *map(real.suppose, (*DET, *OF_VALUES, small))))
+    derive.both(*along.at_all_times(norms_grow, *near), along.positive)
 
 
 def unbalanced():

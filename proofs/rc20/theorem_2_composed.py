@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from theorytest import All, Identity, Inequality, Source, Statement, control, proof
+from theorytest.derive.scalar import Reals
 from theorytest.kernel.scalar import absolute, scalar
 
 from .along_the_flow import (
@@ -18,29 +19,27 @@ from .along_the_flow import (
     formulas,
     larger,
     read_at,
+    reading,
     starting,
-    supposed,
     with_numbers,
 )
-from .definitions import SIGMA, sigma_2, w11
+from .definitions import SIGMA, Given, sigma_2
 from .determinant_sign import determinant_sign, matrix, unit
 from .singular_values import determinant
 from .theorem_1_norms import LARGEST, NORM, M
 from .theorem_2 import (
     CLOSE,
     SIGN,
-    Distance,
-    EffectiveRank,
-    Far,
-    NormsOfPerturbed,
     b12,
     b21,
     b22,
     distance,
     effective_rank,
     level,
+    loss,
     norms,
     r,
+    reach,
     unobserved,
 )
 
@@ -75,25 +74,12 @@ theorem = Statement(
 )
 
 
-def tripled(given):
-    """sigma_2 <= 3 (|b22| + r)."""
-    real, claim = given.real, distance.claim
-    sharp = given.whatever_the_sign(0)
-    parts = [(1, 1, (sharp,)), (2, 1, (given.e,)), (2, 1, (given.r,))]
-    return real.at_most("3 in place of 1", claim.lhs, claim.rhs, sharp, given.e, given.r, by=parts)
-
-
 @proof(theorem)
 def at_every_time(derive):
-    far, gap, rank, size = (supposed(kind)(derive) for kind in (Far, Distance, EffectiveRank, NormsOfPerturbed))
     along = AlongTheFlow(derive, b12 * b21)
-    facts = along.at_all_times(
-        far.under(far.far(), (*SIDE, *NEAR)),
-        size.under(size.bound(), OF_NORMS),
-        gap.under(tripled(gap), (*SIDE, *OF_VALUES)),
-        rank.under(rank.bound(8), (*SIDE, *NEAR, *OF_VALUES)),
-    )
-    derive.both(*facts, along.positive)
+    size = derive.apply("along-the-flow", derive.at_every_point(norms), data=(reading,), text="at W(t), for every t")
+    far, gap, rank = along.at_all_times(unobserved, distance, effective_rank)
+    derive.both(far, size, gap, rank, along.positive)
 
 
 EXACT = Identity(b22, scalar(0))
@@ -122,32 +108,29 @@ persists = Statement(
 )
 
 
+def radius(derive):
+    """0 <= r and 0 <= |b22|, as facts about every matrix."""
+    given = Given(derive)
+    return given.radius(loss), given.modulus(b22)
+
+
 @proof(persists)
 def at_exact_observations(derive):
-    far, gap = (supposed(kind)(derive) for kind in (Far, Distance))
-    real, exact, size = far.real, far.real.suppose(EXACT), absolute(b22)
-    nothing = real.equal("|b22|^2 = 0", size**2, 0, far.e, exact)
-    zero = real.at_most("|b22| <= 0", size, 0, far.e, nothing, scale=[], by=[(1, -1 * size, ())])
-    bound = far.far()
-    positive = real.less("r > 0", 0, r, far.reach, zero, by=[(1, 1, (far.reach,)), (1, 1, (zero,))])
-    inverse = real.power(positive, -1)
-    product = real.at_most(
-        "level <= |w11| r",
-        level,
-        M * r,
-        bound,
-        far.reach,
-        zero,
-        far.moduli[w11],
-        far.inverse,
-        by=[(1, 1, (bound, far.reach)), (1, 1, (far.moduli[w11], zero))],
-    )
-    first = real.at_most("divided by r", level / r, M, product, inverse, by=[(1, 1, (product, inverse))])
-    close = tripled(gap)
-    second = gap.real.at_most("|b22| = 0", sigma_2, 3 * r, close, zero, by=[(1, 1, (close,)), (3, 1, (zero,))])
-    along = AlongTheFlow(derive, b12 * b21)
+    along, real = AlongTheFlow(derive, b12 * b21), Reals(derive)
+    far, gap, exact = derive.at_every_point(unobserved), derive.at_every_point(distance), real.suppose(EXACT)
+    size, least = absolute(b22), radius(derive)
+    nothing = real.equal("|b22|^2 = 0", size**2, 0, least[1], exact)
+    zero = real.at_most("|b22| <= 0", size, 0, nothing, scale=[], by=[(1, -1 * size, ())])
+    none = derive.apply("antisymmetry", zero, least[1], text="|b22| = 0")
+    root = real.less(
+        "r > 0, as 1 / (|b22| + r) is defined", 0, r, least[0], far, none,
+        scale=[(1, 1 / reach, (least[0],))], by=[(1, 1, ())],
+    )  # fmt: skip
+    first = real.at_most("level / r <= |w11|", level / r, M, far, none, real.power(root, -1), by=[(1, 1, (far,))])
+    second = real.at_most("|b22| = 0", sigma_2, 3 * r, gap, none, by=[(1, 1, (gap,))])
     conditions = (*SIDE, *NEAR, EXACT), (*SIDE, *OF_VALUES, EXACT)
-    derive.both(*along.at_all_times(far.under(first, conditions[0]), gap.under(second, conditions[1])), along.positive)
+    facts = [real.cut(f, *map(real.suppose, c)) for f, c in zip((first, second), conditions, strict=True)]
+    derive.both(*along.at_all_times(*facts), along.positive)
 
 
 APART = Inequality(scalar(0), "<", absolute(b22))
@@ -173,33 +156,24 @@ recedes = Statement(
 
 def near_the_limit(derive, **reading_):
     """The bound of |w11| near its limit, and that of sigma_2, at every time."""
-    far, gap = (supposed(kind)(derive) for kind in (Far, Distance))
-    real, apart = far.real, far.real.suppose(APART)
+    along, real = AlongTheFlow(derive, b12 * b21, **reading_), Reals(derive)
+    far, apart, least = derive.at_every_point(unobserved), real.suppose(APART), radius(derive)[0]
+    sides = [Given(derive).modulus(b) for b in (b12, b21)]
     inverse = real.power(apart, -1)
-    bound, claim = far.far(), near_limit
-    first = real.at_most(
-        "multiplied by |b22| + r",
-        claim.lhs,
-        M,
-        bound,
-        far.reach,
-        inverse,
-        far.a,
-        far.b,
-        scale=[(1, 1, (far.reach,))],
+    wide = real.less("|b22| + r > 0", 0, reach, apart, least, by=[(1, 1, (apart,)), (1, 1, (least,))])
+    near = real.at_most(
+        "multiplied by |b22| + r", near_limit.lhs, M, far, wide, inverse, least, *sides,
+        scale=[(1, 1, (wide,))],
         by=[
-            (1, 1, (bound, far.reach)),
+            (1, 1, (far, wide)),
             (1, r, ()),
-            (1, r / absolute(b22), (far.a, far.b)),
-            (1, r, (far.a, inverse)),
-            (1, r, (far.b, inverse)),
+            (1, r / absolute(b22), tuple(sides)),
+            (1, r, (sides[0], inverse)),
+            (1, r, (sides[1], inverse)),
         ],
-    )
-    along = AlongTheFlow(derive, b12 * b21, **reading_)
-    conditions = (*SIDE, *NEAR, APART), (*SIDE, *OF_VALUES)
-    derive.both(
-        *along.at_all_times(far.under(first, conditions[0]), gap.under(tripled(gap), conditions[1])), along.positive
-    )
+    )  # fmt: skip
+    fact = real.cut(near, *map(real.suppose, (*SIDE, *NEAR, APART)))
+    derive.both(*along.at_all_times(fact, distance), along.positive)
 
 
 at_the_unobserved_entry = proof(recedes)(near_the_limit)

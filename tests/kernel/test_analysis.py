@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from theorytest.derive.derivation import Derive
 from theorytest.kernel import analysis
+from theorytest.kernel.check import check
 from theorytest.kernel.claim import (
     All,
     Claim,
@@ -40,7 +42,7 @@ from theorytest.kernel.scalar import (
     sqrt,
     substitute,
 )
-from theorytest.kernel.statement import Statement
+from theorytest.kernel.statement import Assumption, Rest, Statement
 from theorytest.kernel.terms import zero
 
 x, y, z = Variable("x"), Variable("y"), Variable("z")
@@ -82,6 +84,47 @@ def test_suppose() -> None:
     refused("suppose", data=[])
     refused("suppose", data=[Identity(zero(), zero())], match="between scalars")
     refused("suppose", where(below(0, x)), data=[below(0, x)])
+
+
+def test_what_was_proved_holds_at_every_point() -> None:
+    known = (
+        Assumption("one", "", All((below(0, x), at_most(x, y)))),
+        Assumption("words", "nothing the kernel reads"),
+        Assumption("two", "", equal(z, 1)),
+    )
+    made = Statement("lemma", "", All((below(0, y), All((equal(z, 1), below(0, y * z))))), assumptions=known)
+    conditions = (below(0, x), at_most(x, y), equal(z, 1))
+
+    def cited(*data: Any, library: Sequence[Statement] = (made,)) -> Claim:
+        context = Context(Statement("label", "title", Identity(x, x)), {s.digest: s for s in library})
+        return RULES["at-every-point"](context, (), data)
+
+    for place, formula in enumerate((below(0, y), equal(z, 1), below(0, y * z))):
+        assert cited(made.digest, place) == Where(conditions, formula)
+    single = Statement("single", "", below(x, x + 1))
+    assert cited(single.digest, 0, library=(single,)) == Where((), below(x, x + 1))
+    for data in ((made.digest, 3), (made.digest, -1), ("0" * 64, 0), (made.digest,), (0, made.digest)):
+        with pytest.raises(KernelError):
+            cited(*data)
+    with pytest.raises(KernelError):
+        RULES["at-every-point"](Context(single, {single.digest: single}), (below(0, x),), (single.digest, 0))
+    for other in (  # what is assumed, or claimed, is no formula between real variables
+        Statement("sizes", "", below(0, x), assumptions=(Assumption("size", "", SameSize("m", "n")),)),
+        Statement("tensors", "", below(0, x), assumptions=(Assumption("t", "", Identity(zero(), zero())),)),
+        Statement("monotone", "", Monotone(x, "x", "increasing", NOTHING)),
+        Statement("where", "", Where((), below(0, x))),
+    ):
+        with pytest.raises(KernelError, match="formula"):
+            cited(other.digest, 0, library=(other,))
+
+
+def test_what_a_verdict_rests_on_includes_what_holds_at_every_point() -> None:
+    lemma = Statement("lemma", "", below(x, x + 1))
+    derive = Derive(Statement("S", "", Where((), below(x, x + 1))), (lemma,))
+    derive.at_every_point(lemma)
+    verdict = check(derive.statement, derive.certificate(), {lemma.digest: lemma})
+    assert verdict.status == "PROVED" and Rest("statement", "lemma") in verdict.rests_on
+    assert check(derive.statement, derive.certificate(), {}).status == "UNDECIDED"
 
 
 def test_cut_meets_conditions_and_adds_those_of_the_lemmas() -> None:

@@ -77,6 +77,18 @@ class Derive:
 
     def cite(self, cited: Statement | str, *premises: Fact) -> Fact:
         """A statement proved before, itself or by its label; the premises are its assumptions."""
+        statement = self._proved(cited)
+        return self.apply(
+            "statement", *premises, data=(statement.digest,), text=f"{statement.label}: {statement.title}"
+        )
+
+    def at_every_point(self, cited: Statement | str, place: int = 0) -> Fact:
+        """A statement about real variables that was proved before, as a claim under conditions: its assumptions."""
+        statement = self._proved(cited)
+        text = f"{statement.label}: {statement.title}"
+        return self.apply("at-every-point", data=(statement.digest, place), text=text)
+
+    def _proved(self, cited: Statement | str) -> Statement:
         label = cited if isinstance(cited, str) else cited.label
         statement = next((s for s in self.library.values() if s.label == label), None)
         if statement is None or (isinstance(cited, Statement) and cited != statement):

@@ -112,6 +112,26 @@ def suppose(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]
     return Where((formula,), formula)
 
 
+@rule("at-every-point")
+def at_every_point(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """A statement about real variables that was proved before holds at every point at which its assumptions do. Data:
+    the statement's digest, and the place of the formula among its claims (0 where it is one)."""
+    count(premises, 0)
+    name, place = take(data, str, int)
+    if name not in context.library:
+        raise KernelError(f"no proved statement has the digest {name[:12]}...")
+    cited = context.library[name]
+    claims = _parts(cited.claim)
+    if not 0 <= place < len(claims):
+        raise KernelError(f"{cited.label} has {len(claims)} claims, and none at place {place}")
+    assumed = [part for a in cited.assumptions if a.formula is not None for part in _parts(a.formula)]
+    return Where(tuple(dict.fromkeys(_formula((part,)) for part in assumed)), _formula((claims[place],)))
+
+
+def _parts(claim: Claim) -> tuple[Claim, ...]:
+    return tuple(part for one in claim.claims for part in _parts(one)) if isinstance(claim, All) else (claim,)
+
+
 @rule("cut")
 def cut(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
     """What holds under some conditions holds under those from which they follow: the last premise is the claim, the

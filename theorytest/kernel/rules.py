@@ -49,6 +49,7 @@ class Context:
 
 Rule = Callable[[Context, tuple[Claim, ...], tuple[Any, ...]], Claim]
 RULES: dict[str, Rule] = {}
+CITING = ("statement", "at-every-point")  # the rules whose first datum is the digest of a statement
 C = TypeVar("C")
 
 
@@ -88,7 +89,7 @@ def _rules_in(context: Context, derivation: Derivation) -> set[Rest]:
     used: set[Rest] = set()
     for step in derivation.steps:
         used.add(Rest("rule", step.rule))
-        if step.rule == "statement":
+        if step.rule in CITING:
             used.add(Rest("statement", context.library[step.data[0]].label))
         for inner in step.data:
             if isinstance(inner, Derivation):
