@@ -93,9 +93,7 @@ class Derive:
         statement = next((s for s in self.library.values() if s.label == label), None)
         if statement is None or (isinstance(cited, Statement) and cited != statement):
             raise MissingCitationError(label)
-        return self.apply(
-            "statement", *premises, data=(statement.digest,), text=f"{statement.label}: {statement.title}"
-        )
+        return statement
 
     def rate(self, quantity: Term, flow: Flow, text: str = "") -> Fact:
         """The derivative of a quantity along a flow."""
