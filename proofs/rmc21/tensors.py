@@ -246,6 +246,37 @@ def any_encoding():
     return Identity((end * x["i"]).sum("i"), end.rename({"i": "a"}).sum("a"))
 
 
+code, z = Tensor("C", (*x.sizes, "e")), Tensor("z", ("e",))
+encoded = (code["i", "q"] * z["q"]).sum("q")
+recoded = (w_n["r", "i"] * code["i", "q"]).sum("i")
+
+encoding = Statement(
+    id="RMC21-fn10",
+    label="RMC21-fn10",
+    kind="remark",
+    title="Inputs that are re-encoded linearly: the same as factors that are, so that the rank does not grow",
+    source=Source("RMC21", "footnote 10"),
+    claim=Identity(
+        (end * encoded * y["j"] * rest["k"]).sum("i", "j", "k"),
+        (recoded * z["q"] * w_m["r", "j"] * y["j"] * others["r", "k"] * rest["k"]).sum("r", "q", "j", "k"),
+    ),
+    scope=SCOPE,
+    deviations=(
+        *GROUPED,
+        "the remark's content for one mode: with x = C z, as for image patches that are replaced by the index of their "
+        "cluster (the columns of C are one-hot), the factors w_r^n become C^T w_r^n",
+    ),
+)
+proved_encoding = in_one_step(encoding)
+
+
+@control(encoding, breaks="linear")
+def affine_inputs():
+    """Inputs with a bias, x = C z + b."""
+    shifted = encoded + Tensor("bias", x.sizes)["i"]
+    return Identity((end * shifted * y["j"] * rest["k"]).sum("i", "j", "k"), encoding.claim.rhs)
+
+
 # -- the order of the modes --------------------------------------------------------------------------------------------
 
 T = Tensor("T", ("d", "e", "f"))
