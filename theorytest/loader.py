@@ -46,7 +46,7 @@ _DECORATORS = {
     "integrated",
     "Statement",
 }
-_CITES = re.compile(r"\bcite\(\s*[\"']([^\"'\n]+)[\"']")
+_CITES = re.compile(r"\b(?:cite|at_every_point)\(\s*[\"']([^\"'\n]+)[\"']")
 
 
 @dataclass

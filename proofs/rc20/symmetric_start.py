@@ -26,13 +26,15 @@ from theorytest import (
     Statement,
     Witness,
     control,
+    integrated,
     proof,
     sampled,
 )
 from theorytest.derive.scalar import Reals
-from theorytest.kernel.claim import Always, SymmetricGradient
+from theorytest.enclose.determinant import determinant_flow
+from theorytest.kernel.claim import Always, InWords, SymmetricGradient
 from theorytest.kernel.scalar import Variable, scalar
-from theorytest.models import deep_matrix_factorization
+from theorytest.models import HalfSum, deep_matrix_factorization
 
 from .determinant_sign import exact_matrix
 
@@ -212,3 +214,34 @@ def half_the_velocity():
 def without_the_last_term():
     """Without - b c."""
     return Identity(entry(0, 1), (1 - b) * (a + c)), at_point(a=1, b=1, c=1)
+
+
+# -- the loss tends to 0 -----------------------------------------------------------------------------------------------
+
+converges = Statement(
+    id="RC20-Prop4",
+    label="RC20-Prop4",
+    kind="proposition",
+    title="From multiples of the identity, depth 2, the loss tends to 0",
+    source=Source("RC20", "Proposition 4"),
+    claim=InWords("RC20's problem, depth 2, balanced, W(0) = alpha I with 0 < alpha <= 1: l(t) tends to 0"),
+    scope="0 < alpha <= 1",
+    expected="SUPPORTED",
+    expected_reason="followed along trajectories only; that W(t) is symmetric positive definite, and its scalar "
+    "system, are proved (RC20-Prop4s)",
+)
+
+
+@integrated(converges)
+def down_to_one_in_a_hundred(run):
+    """alpha = 1, 1/10: the loss falls from t = 10 to t = 40 and t = 100, in coordinates that keep the sign of det W."""
+    completion = HalfSum((((0, 1), 1), ((1, 0), 1), ((1, 1), 0)))
+    losses = []
+    for multiple in (Fraction(1), Fraction(1, 10)):
+        path = determinant_flow(completion, ((multiple, 0), (0, multiple)), 100, digits=12, times=(10, 40, 100))
+        if path.status != "done":
+            return Outcome(0, "0", None, path.status)
+        losses.append([float(completion.value(path.at(time))) for time in (10, 40, 100)])
+    falling = all(a > b > c for a, b, c in losses)
+    shown = ", ".join(f"{c:.4f}" for *_, c in losses)
+    return Outcome(len(losses), "0", falling and max(c for *_, c in losses) < 0.01, f"losses at t = 100: {shown}", 12)
