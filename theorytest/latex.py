@@ -20,7 +20,7 @@ from theorytest.kernel.parameterization import Array
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.rank import Component, LawCount, LawSpace, ParameterMap
 from theorytest.kernel.scalar import Exp, Expression, Ln, Number, Power, Sum, Times, Variable
-from theorytest.kernel.terms import DELTA, Factor, Monomial, Term
+from theorytest.kernel.terms import DELTA, Factor, Monomial, Tensor, Term
 
 GREEK_LETTERS = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
 _LOWER = "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon varphi"
@@ -691,6 +691,8 @@ def _any(value: Any) -> str:
         return scalar(value)
     if isinstance(value, Fraction):
         return number(value)
+    if isinstance(value, Tensor):
+        return symbol(value.name)
     if isinstance(value, tuple):
         return rf"\left( {', '.join(map(_any, value))} \right)"
     if isinstance(value, Array):
