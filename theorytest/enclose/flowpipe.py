@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -230,14 +230,14 @@ class Searcher:
             if shorter is not None and shorter < length:
                 length = shorter
                 continue
-            spread = max(float(end.spread) for ends in attempt.curvature.ends for end in ends)
+            spread = max(float(end.spread) for ends in attempt.ends for end in ends)
             loss = spread * float(length)
             if not loss < SLACK and count < 64:
                 count = (
                     min(64, 2 * count) if not loss < 1e6 else min(64, math.ceil(1.1 * count * math.sqrt(loss / SLACK)))
                 )
                 continue
-            norms = tuple((_norm(left), _norm(right)) for left, right in attempt.curvature.ends)
+            norms = tuple((_norm(left), _norm(right)) for left, right in attempt.ends)
             step = replace(step, norms=norms)
             defect = self.enclosure.defect(attempt, step)
             if defect > 4 * floor:
@@ -247,7 +247,7 @@ class Searcher:
             inside, _ = kernel.grown(step, state.radius, defect)
             if not inside < tube:
                 if log2(inside) > 0:
-                    return None
+                    break
                 tube = kernel.up(2 * inside, 16)
                 continue
             piece = self.enclosure.accept(attempt, step, defect)
@@ -261,9 +261,7 @@ class Searcher:
 
         Over a step of length e around a kink the defect is of the order of e^2.
         """
-        ranges, pieces = attempt.curvature.ranges, step.pieces
-        met = [i for i, k in enumerate(pieces) if kernel.kink_at(self.problem, k, ranges[i]) is not None]
-        if not met:
+        if not attempt.kinks:
             return None
         near = power(log2(floor) / 2 - 3)
         with precision(step.bits + 32):
@@ -272,7 +270,7 @@ class Searcher:
                 if node.slot > max(attempt.field.residuals):
                     break
                 values.append(sum_of(node, values, arb_poly()))
-            residuals = {values[attempt.field.residuals[i]] for i in met}
+            residuals = [values[slot] for slot in {residual for residual, _ in attempt.kinks.values()}]
             crossings = [_first_root(z - rational(b)) for z in residuals for b in self.problem.loss.slope.breaks]
         times = [place * step.length for place in crossings if place is not None]
         if not times:
@@ -406,32 +404,17 @@ class Flowpipe:
         width: of the time interval, if the digits allow it.
         """
         claim = equal(quantity, exact(level))
-        signs = self.trajectory.signs(claim, Fraction(0), self.reached)
-        positive: bool | None = None
-        for a, b, found in signs:
-            if positive is None:
-                if found is None or found.is_zero():
-                    return None
-                positive = bool(found > 0)
+        begin = self.trajectory.gap(claim, Fraction(0))
+        low: Fraction | None = None
+        for a, b, found in self.trajectory.signs(claim, Fraction(0), self.reached):
             if found is None:
-                return self._crossing(claim, positive, a, self._after(signs, positive, b), exact(width))
-            if bool(found > 0) is not positive:
-                return self._crossing(claim, positive, a, b, exact(width))
+                low = a if low is None else low
+            elif low is not None:
+                crossed = bool(found > 0) is not bool(begin > 0)
+                return self._crossing(claim, bool(begin > 0), low, b, exact(width)) if crossed else None
         return None
 
-    def _after(self, signs: Iterator[Any], positive: bool, last: Fraction) -> Fraction | None:
-        """The next time that is certainly on the other side, or None where the flow certainly came back."""
-        for _, b, found in signs:
-            if found is not None:
-                return None if bool(found > 0) is positive else b
-            last = b
-        return last
-
-    def _crossing(
-        self, claim: Comparison, positive: bool, low: Fraction, high: Fraction | None, width: Fraction
-    ) -> Bounds | None:
-        if high is None:
-            return None
+    def _crossing(self, claim: Comparison, positive: bool, low: Fraction, high: Fraction, width: Fraction) -> Bounds:
         while high - low > width:
             middle = (low + high) / 2
             gap = self.trajectory.gap(claim, middle)

@@ -41,7 +41,7 @@ Radii are exact dyadic numbers, rounded up. The precision of FLINT is set and pu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import mul
@@ -61,6 +61,7 @@ from theorytest.kernel.initial_value import (
     field,
     rational,
     require_invariant,
+    sum_of,
 )
 
 CURVATURE_BITS = 96  # of the Jacobian and of radii: they need few digits, and any number of bits is rigorous
@@ -130,13 +131,18 @@ class Piece:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A step's polynomial and the Jacobian around it, before anything is claimed."""
+    """A step's polynomial and the Jacobian around it, before anything is claimed.
+
+    kinks: slot of each slope that may leave its piece -> slot of its residual, and what that costs; ends: bounds of the
+    Jacobian over the tube at both ends of each piece of the step.
+    """
 
     state: State
     field: Field
     series: tuple[tuple[int, ...], ...]
     polynomials: tuple[arb_poly, ...]
-    curvature: Curvature
+    kinks: dict[int, tuple[int, Kink]]
+    ends: tuple[tuple[Bounds, Bounds], ...]
 
 
 @dataclass(frozen=True)
@@ -298,15 +304,6 @@ def _positive_pivots(rows: list[list[arb]]) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Curvature:
-    """The Jacobian over the tube: for each equal piece of the step the matrices at its two ends; the range of each
-    measurement's residual over the whole step."""
-
-    ends: tuple[tuple[Bounds, Bounds], ...]
-    ranges: tuple[arb, ...]
-
-
 def _multiply(x: Pair, y: Pair) -> Pair:
     """(x0 + x1 s)(y0 + y1 s) as a pair, for s in [0, 1]: s^2 = s - s (1 - s)."""
     last = x[1] * y[1]
@@ -315,11 +312,6 @@ def _multiply(x: Pair, y: Pair) -> Pair:
 
 _QUARTER = arb(fmpq(1, 8), fmpq(1, 8))  # contains s (1 - s), that is [0, 1/4]
 _ONE: Pair = (arb(1), arb(0))
-
-
-def range_of(x: Pair) -> arb:
-    """All values of a pair for s in [0, 1]."""
-    return x[0].union(x[0] + x[1])
 
 
 @dataclass(frozen=True)
@@ -331,18 +323,18 @@ class Kink:
     derivative: arb
 
 
-def kink_at(problem: InitialValueProblem, chosen: int, residual: arb) -> Kink | None:
-    """None where the range of the residual surely lies in the chosen piece."""
+def kink_at(problem: InitialValueProblem, chosen: int, low: arb, high: arb) -> Kink | None:
+    """None where a residual between two bounds surely lies in the chosen piece."""
     slope = problem.loss.slope
     met: list[int] = []
     for k in range(len(slope.pieces)):
-        below = k > 0 and residual < rational(slope.breaks[k - 1])
-        above = k < len(slope.breaks) and residual > rational(slope.breaks[k])
+        below = k > 0 and high < rational(slope.breaks[k - 1])
+        above = k < len(slope.breaks) and low > rational(slope.breaks[k])
         if not below and not above:
             met.append(k)
     if met == [chosen]:
         return None
-    zero = arb(0)
+    zero, residual = arb(0), low.union(high)
     deviation, hull = zero, _ball_horner(derivative(slope.pieces[met[0]]), residual)
     for k in met:
         width = max(len(slope.pieces[k]), len(slope.pieces[chosen]))
@@ -416,14 +408,15 @@ class Enclosure:
         state = self.rounded(state, step.bits)
         series = tuple(map(tuple, taylor(made, state.centre, step.bits, step.order, step.length)))
         lifted = polynomials(series, step.bits)
-        return Attempt(state, made, series, lifted, self._curvature(made, series, lifted, step))
+        kinks = self._kinks(made, lifted, step)
+        return Attempt(state, made, series, lifted, kinks, self._curvature(made, series, lifted, kinks, step))
 
     def accept(self, attempt: Attempt, step: FlowStep, defect: Fraction | None = None) -> Piece:
         """Check all that a step claims, given its polynomial; raises `KernelError` where something is not confirmed.
 
         defect: what `defect` returned for this attempt, if it was asked before.
         """
-        for ends, norms in zip(attempt.curvature.ends, step.norms, strict=True):
+        for ends, norms in zip(attempt.ends, step.norms, strict=True):
             with precision(CURVATURE_BITS):
                 confirmed = ends[0].below(norms[0]) and ends[1].below(norms[1])
             if not confirmed:
@@ -435,9 +428,33 @@ class Enclosure:
             raise KernelError("the solution may leave the tube: its radius, or the steps, are too large")
         return Piece(state.time, step.length, step.bits, attempt.series, inside, leaving, attempt.field)
 
+    def _kinks(self, made: Field, lifted: Sequence[arb_poly], step: FlowStep) -> dict[int, tuple[int, Kink]]:
+        """The slopes whose residual may leave its piece while the flow is in the tube."""
+        found: dict[int, tuple[int, Kink]] = {}
+        if not self.problem.loss.slope.breaks:
+            return found
+        with precision(step.bits + 32):
+            tube = arb(rational(step.tube))
+            values: list[arb_poly] = [
+                polynomial + arb_poly([around(tube / arb(rational(square)).sqrt())])
+                for polynomial, square in zip(lifted, made.squares, strict=True)
+            ]
+            for node in made.nodes[: max(made.residuals, default=-1) - made.inputs + 1]:
+                values.append(_shortened(sum_of(node, values, arb_poly()), 2 * step.order))
+            for slope, residual, piece in zip(made.slopes, made.residuals, step.pieces, strict=True):
+                kink = kink_at(self.problem, piece, *_range(values[residual]))
+                if kink is not None:
+                    found[slope] = (residual, kink)
+        return found
+
     def _curvature(
-        self, made: Field, series: Sequence[Sequence[int]], lifted: Sequence[arb_poly], step: FlowStep
-    ) -> Curvature:
+        self,
+        made: Field,
+        series: Sequence[Sequence[int]],
+        lifted: Sequence[arb_poly],
+        kinks: Mapping[int, tuple[int, Kink]],
+        step: FlowStep,
+    ) -> tuple[tuple[Bounds, Bounds], ...]:
         """The Jacobian over the tube around a polynomial, on each of ``len(step.norms)`` equal pieces of the step."""
         count = len(step.norms)
         with precision(CURVATURE_BITS):
@@ -447,24 +464,20 @@ class Enclosure:
                 bend = sum(k * (k - 1) * abs(value) for k, value in enumerate(values))
                 radii.append(around(fixed(bend, step.bits) / (8 * count**2) + tube / arb(rational(square)).sqrt()))
             found: list[tuple[Bounds, Bounds]] = []
-            ranges: list[arb] | None = None
             left = [polynomial(arb(0)) for polynomial in lifted]
             for k in range(count):
                 right = [polynomial(arb(fmpq(k + 1, count))) for polynomial in lifted]
                 inputs = [(a + r, b - a) for a, b, r in zip(left, right, radii, strict=True)]
-                ends, met = self._jacobian(made, inputs, step.pieces)
-                found.append(ends)
-                ranges = met if ranges is None else [a.union(b) for a, b in zip(ranges, met, strict=True)]
+                found.append(self._jacobian(made, inputs, kinks))
                 left = right
-            return Curvature(tuple(found), tuple(ranges or ()))
+            return tuple(found)
 
     def _jacobian(
-        self, made: Field, inputs: list[Pair], pieces: tuple[int, ...]
-    ) -> tuple[tuple[Bounds, Bounds], list[arb]]:
-        """Forward mode over pairs: the Jacobian at both ends of a piece, and the ranges of the residuals."""
+        self, made: Field, inputs: list[Pair], kinks: Mapping[int, tuple[int, Kink]]
+    ) -> tuple[Bounds, Bounds]:
+        """Forward mode over pairs: the Jacobian at both ends of a piece."""
         values: list[Pair] = list(inputs)
         tangents: list[dict[int, Pair]] = [{j: _ONE} for j in range(made.inputs)]
-        kinks = self._slopes(made, pieces)
         zero = arb(0)
         for node in made.nodes:
             value: Pair = (arb(rational(node.constant)), zero)
@@ -482,13 +495,9 @@ class Enclosure:
                     for j, held in tangents[b].items():
                         tangent[j] = _add(tangent.get(j), _multiply(values[a], held), coefficient)
             if node.slot in kinks:
-                residual, chosen = kinks[node.slot]
-                kink = kink_at(self.problem, chosen, range_of(values[residual]))
-                if kink is not None:
-                    value = (value[0] + kink.deviation, value[1])
-                    tangent = {
-                        j: (kink.derivative * t[0], kink.derivative * t[1]) for j, t in tangents[residual].items()
-                    }
+                residual, kink = kinks[node.slot]
+                value = (value[0] + kink.deviation, value[1])
+                tangent = {j: (kink.derivative * t[0], kink.derivative * t[1]) for j, t in tangents[residual].items()}
             values.append(value)
             tangents.append(tangent)
         roots = [arb(rational(square)).sqrt() for square in made.squares]
@@ -502,20 +511,12 @@ class Enclosure:
                     row.append(entry if scale is None else entry / scale[j][i])
             at[0].append(rows[0])
             at[1].append(rows[1])
-        return (_bounds(at[0]), _bounds(at[1])), [range_of(values[slot]) for slot in made.residuals]
-
-    def _slopes(self, made: Field, pieces: tuple[int, ...]) -> dict[int, tuple[int, int]]:
-        """Slot of each slope that has kinks -> slot of its residual, and the piece that is used."""
-        if not self.problem.loss.slope.breaks:
-            return {}
-        return {g: (z, piece) for g, z, piece in zip(made.slopes, made.residuals, pieces, strict=True)}
+        return _bounds(at[0]), _bounds(at[1])
 
     def defect(self, attempt: Attempt, step: FlowStep) -> Fraction:
         """An upper bound of the integral over the step of the norm of p' - h f(p)."""
         made = attempt.field
         cut = step.order + step.order // 4 + 8
-        kinks = self._slopes(made, step.pieces)
-        where = dict(zip(made.slopes, attempt.curvature.ranges, strict=True))
         with precision(step.bits + 32):
             values = list(attempt.polynomials)
             for node in made.nodes:
@@ -529,9 +530,8 @@ class Enclosure:
                     for a, b in pairs[1:]:
                         part += values[a] * values[b]
                     total += part if coefficient == 1 else part * arb(rational(coefficient))
-                if node.slot in kinks:
-                    kink = kink_at(self.problem, kinks[node.slot][1], where[node.slot])
-                    total += arb_poly([kink.deviation if kink is not None else arb(0)])
+                if node.slot in attempt.kinks:
+                    total += arb_poly([attempt.kinks[node.slot][1].deviation])
                 values.append(_shortened(total, cut))
             length = arb(rational(step.length))
             rest = [(values[j].derivative() - values[slot] * length).coeffs() for j, slot in enumerate(made.velocities)]
@@ -579,6 +579,25 @@ def polynomials(series: Sequence[Sequence[int]], bits: int) -> tuple[arb_poly, .
     with precision(bits + 32):
         unit = fixed(1, bits)
         return tuple(arb_poly(fmpz_poly(list(values))) * unit for values in series)
+
+
+def _range(polynomial: arb_poly) -> tuple[arb, arb]:
+    """Bounds of the polynomial's values on [0, 1], sharp at its ends where it is monotone there.
+
+    (Two numbers: the ends of a ball are not sharp, as its radius is rounded up to few digits.)
+    """
+    slope = polynomial.derivative()
+    low = high = polynomial(arb(0))
+    for k in range(_CELLS):
+        rate, right = slope(arb(fmpq(2 * k + 1, 2 * _CELLS), fmpq(1, 2 * _CELLS))), polynomial(arb(fmpq(k + 1, _CELLS)))
+        low, high = low.min(right), high.max(right)
+        if not (rate > 0 or rate < 0):
+            inside = polynomial(arb(fmpq(2 * k + 1, 2 * _CELLS))) + around(rate / (2 * _CELLS))
+            low, high = low.min(inside), high.max(inside)
+    return low, high
+
+
+_CELLS = 8
 
 
 def _shortened(polynomial: arb_poly, cut: int) -> arb_poly:

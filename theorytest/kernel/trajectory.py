@@ -404,16 +404,18 @@ def _time_fails(claim: FirstTime, trajectory: Trajectory) -> str:
     if not (begin > 0 or begin < 0):
         raise KernelError("at time 0 the two sides are not certainly different")
     above = bool(begin > 0)
-    late = trajectory.gap(comparison, claim.latest)
-    crossed = bool(late < 0 if above else late > 0)
+    ends = [piece.end for piece in trajectory.pieces if piece.end < claim.latest]
+    crossed = False
+    for time in sorted({claim.earliest, *ends, claim.latest}):
+        gap = trajectory.gap(comparison, time)
+        if gap < 0 if above else gap > 0:  # by continuity the two sides were equal before
+            if time <= claim.earliest:
+                return f"it is reached before t = {_short(time)}"
+            crossed = True
     for a, b, found in trajectory.signs(comparison, Fraction(0), claim.earliest if crossed else claim.latest):
-        if found is None:
-            raise KernelError(f"the enclosure does not decide whether it is reached near t = {_short(a)}")
-        if not (found > 0 if above else found < 0):
-            return f"it is reached before t = {_short(b)}" if b <= claim.earliest else ""
-    if crossed:
-        return ""
-    return f"it is not reached up to t = {_short(claim.latest)}"
+        if found is None or found.is_zero():
+            raise KernelError(f"the enclosure does not decide the time between t = {_short(a)} and {_short(b)}")
+    return "" if crossed else f"it is not reached up to t = {_short(claim.latest)}"
 
 
 def _short(value: Fraction) -> str:
