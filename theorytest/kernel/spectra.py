@@ -273,9 +273,9 @@ def _failures(claim: Spectral, of: Any, value: Any) -> Iterator[tuple[tuple[int,
                 rank, rows = entries.rank(), sum(any(x != 0 for x in row) for row in entries.tolist())
                 met = rank == rows if equal else rank <= rows
                 yield at, "" if met else f"the rank is {rank}, there are {rows} nonzero rows"
-        case SquaredSingularValues(matrix, values) | RankIsCount(matrix, values):
-            numbers = _lists(values, matrix, value)
-            for at, entries in of(matrix).items():
+        case _:
+            numbers = _lists(claim.values, claim.matrix, value)
+            for at, entries in of(claim.matrix).items():
                 if isinstance(claim, RankIsCount):
                     rank, listed = entries.rank(), sum(x != 0 for x in numbers[at])
                     yield at, "" if rank == listed else f"the rank is {rank}, {listed} values are not 0"
