@@ -5,6 +5,7 @@ factor; so the sum of squares of two factors has a derivative of second order in
 it at zero. Balance passes a zero from one factor to all others.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
 from theorytest import (
@@ -17,16 +18,19 @@ from theorytest import (
     Flow,
     Focus,
     Identity,
+    Inequality,
     Instance,
     Source,
     Statement,
     control,
     proof,
 )
-from theorytest.kernel.claim import Always, ComponentStaysZero, ZeroStays
+from theorytest.derive.evolution import InTime
+from theorytest.kernel.claim import Always, ComponentStaysZero, Evolution, Where, ZeroStays
+from theorytest.kernel.scalar import ZERO, Variable, scalar
 
 from .lemma_1 import flow, lemma_1, squared_norm, unbalancedness, w_m, w_n
-from .theorem_1 import corollary, interval, w
+from .theorem_1 import corollary, interval, theorem, w
 from .theorem_1 import flow as one_mode
 
 EQUAL_NORMS = Identity(squared_norm(w_n), squared_norm(w_m))
@@ -185,6 +189,86 @@ def order_one_in_the_corollary():
 )
 def merely_continuous_gradient_in_the_corollary():
     """A loss gradient that is continuous, and not locally Lipschitz."""
+
+
+# -- any loss ----------------------------------------------------------------------------------------------------------
+
+any_loss = Statement(
+    id="RMC21-fn4",
+    label="RMC21-fn4",
+    kind="claim",
+    title="Lemma 1, Theorem 1 and Corollary 1 hold for every differentiable loss, on the interval of existence",
+    source=Source("RMC21", "footnote 4"),
+    assumptions=whole.assumptions,
+    claim=All((lemma_1.claim, theorem.claim, whole.claim)),
+    scope="all orders, ranks, shapes, losses; all times of the interval of existence",
+    example=state(1, 1),
+    deviations=(
+        "stated on the interval of existence; as printed, for all t >= 0, it needs a loss that is bounded below "
+        "(RMC21-fn4/blow-up)",
+        *whole.deviations[1:],
+    ),
+)
+
+
+@proof(any_loss)
+def of_any_loss(derive):
+    assumed = [derive.assume(label) for label in ("balanced", "order")]
+    derive.both(derive.cite(lemma_1), derive.cite(theorem), derive.cite(whole, *assumed))
+
+
+@control(any_loss, breaks="gradient flow of a loss of the end tensor")
+def with_weight_decay():
+    """A loss that is not one of the end tensor alone: weight decay."""
+    decayed = Flow(CP, lemma_1.claim.motion.focus, decay=Fraction(1))
+    return Statement(label="variant", title="variant", claim=replace(lemma_1.claim, motion=decayed))
+
+
+@control(any_loss, breaks="balanced")
+def unbalanced_for_any_loss():
+    """Corollary 1 without balance."""
+    return whole.claim, state(0, 1)
+
+
+x, t = Variable("w"), Variable("t")
+BLOW_UP = Evolution(
+    "t",
+    (("w", x**2),),
+    (),
+    (Inequality(ZERO, "<", x), Identity(Variable("w(0)"), scalar(1))),
+    (Where((), Inequality(t, "<", scalar(1))),),
+)
+
+blow_up = Statement(
+    id="RMC21-fn4",
+    label="RMC21-fn4/blow-up",
+    kind="claim",
+    title="N = 3, one entry, the loss -W, the start 1: dw/dt = w^2 has no solution beyond t = 1",
+    source=Source("RMC21", "footnote 4"),
+    claim=BLOW_UP,
+    scope="every interval [0, T] on which there is a solution: T < 1",
+    deviations=("as printed the results are stated for all t >= 0",),
+)
+
+
+@proof(blow_up)
+def by_the_reciprocal(derive):
+    time = InTime(derive, BLOW_UP)
+    positive, begin = time.conditions()
+    inverse = time.power(positive, -1)
+    quantity = x**-1 + t
+    slope = time.equal("d/dt (1 / w + t) = 0", time.derivative(quantity), 0, inverse)
+    kept = time.never_exceeds(quantity, slope, time.defined(quantity, inverse))
+    always = time.suppose(kept.claim.claims[0].claim)
+    by = [(1, 1, (inverse,))]
+    time.at_every_time(kept, time.less("1 / w = 1 - t", t, scalar(1), always, begin, inverse, by=by))
+
+
+@control(blow_up, breaks="loss unbounded below")
+def bounded_loss():
+    """A rate that falls, dw/dt = -w^2: 1 / w - t is the constant."""
+    claim = Where((), Identity(x**-1 + t, scalar(1)))
+    return replace(BLOW_UP, rates=(("w", -1 * x**2),), claims=(claim,)), Instance(variables=(("w", ONE),))
 
 
 # -- rank one trajectories ---------------------------------------------------------------------------------------------

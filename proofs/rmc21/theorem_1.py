@@ -568,7 +568,7 @@ corollary = Statement(
         *interval,
         "for the family s_n = ||w_r^n||^2, all equal to c (at all times, since their differences are conserved): "
         "p = P_r^2 = c^N, q = sum_n prod_{m != n} s_m, and p / c = P_r^(2 - 2/N)",
-        "the part of the corollary on P_r(t0) = 0 is not part of this statement: it needs uniqueness of solutions",
+        "the part of the corollary on P_r(t0) = 0 is in RMC21-Cor1",
     ),
 )
 
@@ -649,35 +649,6 @@ def exponent_two():
 def factor_of_order_two():
     """Factor 2 in place of N, at N = 3."""
     return balanced_at_three(Identity(3 * gamma * c**2, 2 * gamma * c**2), c=4)
-
-
-any_loss = Statement(
-    id="RMC21-fn4",
-    label="RMC21-fn4",
-    kind="claim",
-    title="Lemma 1, Theorem 1 and equation 7 hold for every differentiable, locally smooth loss",
-    source=Source("RMC21", "footnote 4"),
-    assumptions=SETTING,
-    claim=All((lemma_1.claim, theorem.claim, corollary.claim)),
-    scope=SCOPE,
-    deviations=(
-        "stated on the interval of existence; as printed, for all t >= 0, it needs a loss that is bounded below: with "
-        "one entry, order 3, the loss -W and the start 1, dw/dt = w^2 has no solution beyond t = 1",
-        "of Corollary 1 the part on components that vanish is not included",
-    ),
-)
-
-
-@proof(any_loss)
-def of_any_loss(derive):
-    derive.both(derive.cite(lemma_1), derive.cite(theorem), derive.cite(corollary))
-
-
-@control(any_loss, breaks="gradient flow of a loss of the end tensor")
-def with_weight_decay():
-    """A loss that is not one of the end tensor alone: weight decay."""
-    decayed = Flow(CP, lemma_1.claim.motion.focus, decay=Fraction(1))
-    return replace(lemma_1.claim, motion=decayed)
 
 
 # -- inner products with outer products ----------------------------------------------------------------------------
