@@ -58,6 +58,19 @@ huber = Statement(
 )
 
 
+def assumed(derive, *labels):
+    """The formulas of assumptions, one by one."""
+    facts = []
+    for label in labels:
+        fact = derive.assume(label)
+        if isinstance(fact.claim, All):
+            places = range(len(fact.claim.claims))
+            facts += [derive.apply("part", fact, data=(k,), text="one of these") for k in places]
+        else:
+            facts.append(fact)
+    return facts
+
+
 class Clipping:
     """The clipped value, branch by branch."""
 
@@ -173,8 +186,7 @@ class AtZero(Clipping):
 
     def __init__(self, derive):
         super().__init__(derive)
-        fact = derive.assume("below")
-        self.assumed = [derive.apply("part", fact, data=(k,), text="one of these") for k in range(2)]
+        self.assumed = assumed(derive, "below")
         self.width, self.under = (self.real.suppose(part.claim) for part in self.assumed)
 
     def side(self, value, sign, deep):
@@ -285,8 +297,7 @@ nonzero = Statement(
 
 @proof(nonzero)
 def above_a_positive_number(derive):
-    fact = derive.assume("below")
-    parts = [derive.apply("part", fact, data=(k,), text="one of these") for k in range(2)]
+    parts = assumed(derive, "below")
     real = Reals(derive)
     width, under = (real.suppose(part.claim) for part in parts)
     hint = [(1, 1, (width, width)), (1, 1, (under, under)), (2, 1, (width, under))]

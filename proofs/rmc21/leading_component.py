@@ -31,6 +31,7 @@ from theorytest.kernel.scalar import ONE, Exp, Ln, Times, Variable
 
 from .corollary_1 import balanced_start, state
 from .escape import ORDER, N, along_components, at, free, inverse_power
+from .huber import assumed
 from .lemma_1 import lemma_1
 from .theorem_1 import below, bounded, flow, interval
 
@@ -183,19 +184,12 @@ def escapes_first(real, order, gain, cap, first, other, leads):
     return least, real.less("a^-(N-2) M / g < d^-(N-2)", 0, headroom, rises, joint, by=[(1, 1, (rises,))])
 
 
-LABELS = ("order", "gain", "norm", "nonzero", "leads")
-
-
 @proof(leading)
 def by_logarithms(derive):
     real = InTime(derive, Evolution("t", (), (), (), ()))
-    assumed = []
-    for label in LABELS:
-        fact = derive.assume(label)
-        whole = isinstance(fact.claim, All)
-        assumed += [derive.apply("part", fact, data=(k,), text="one of these") for k in range(2)] if whole else [fact]
-    shown = escapes_first(real, *(real.suppose(fact.claim) for fact in assumed))
-    derive.both(*(real.outright(fact, *assumed) for fact in shown))
+    facts = assumed(derive, "order", "gain", "norm", "nonzero", "leads")
+    shown = escapes_first(real, *(real.suppose(fact.claim) for fact in facts))
+    derive.both(*(real.outright(fact, *facts) for fact in shown))
 
 
 @control(leading, breaks="leads")

@@ -15,7 +15,7 @@ from theorytest.kernel.scalar import Variable, absolute, scalar
 
 from .corollary_1 import balanced_start, state, whole
 from .escape import at
-from .huber import BELOW, INSIDE, AtZero, W, bounded, clipped, constant_gradient, d, y
+from .huber import BELOW, INSIDE, AtZero, W, assumed, bounded, clipped, constant_gradient, d, y
 from .lemma_1 import lemma_1
 from .lipschitz import letters
 from .theorem_1 import below, rank_one, theorem
@@ -68,10 +68,7 @@ def setting(factor, measured, radius):
 def in_the_ball(derive, factor):
     """|W| <= factor * n <= factor * rho < |y| - delta."""
     real = Reals(derive)
-    facts = [derive.assume("measured")]
-    ball = derive.assume("ball")
-    facts += [derive.apply("part", ball, data=(k,), text="one of these") for k in range(2)]
-    facts += [derive.assume("size"), derive.assume("radius")]
+    facts = assumed(derive, "measured", "ball", "size", "radius")
     measured, size, near, norm, radius = (real.suppose(fact.claim) for fact in facts)
     modulus = real.power(real.at_most("a square", 0, W**2, real.real(0), by=[(1, W, ())]), Fraction(1, 2))
     bound = real.at_most(

@@ -17,6 +17,7 @@ from theorytest.kernel.evolution import initial
 from theorytest.kernel.scalar import ZERO, Exp, Ln, Variable, scalar
 
 from .escape import ORDER, N, at, inverse_power
+from .huber import assumed
 from .lipschitz import Comparison, rate, v, y, z
 from .theorem_1 import below, bounded
 
@@ -360,9 +361,7 @@ printed = Statement(
 @vacuous(printed)
 def no_limit_for_both(derive):
     real = Reals(derive)
-    facts = [derive.assume("trajectories"), derive.assume("triangle")]
-    whole = derive.assume("uniform")
-    facts += [derive.apply("part", whole, data=(k,), text="one of these") for k in range(2)]
+    facts = assumed(derive, "trajectories", "triangle", "uniform")
     apart, triangle, one, other = (real.suppose(fact.claim) for fact in facts)
     by = [(1, 1, (triangle,)), (1, 1, (one,)), (1, 1, (other,))]
     false = real.at_most("2 k / 3 < 2 k / 3", 1, 0, apart, triangle, one, other, scale=[(1, 1, (apart,))], by=by)
@@ -408,11 +407,7 @@ repaired = Statement(
 @proof(repaired)
 def by_the_triangle_inequality(derive):
     real = Reals(derive)
-    facts = []
-    for label in ("theorem 2", "uniform", "bounded", "eps", "triangle"):
-        whole = derive.assume(label)
-        several = isinstance(whole.claim, All)
-        facts += [derive.apply("part", whole, data=(k,), text="one of these") for k in range(2)] if several else [whole]
+    facts = assumed(derive, "theorem 2", "uniform", "bounded", "eps", "triangle")
     close_, converged, below_, level, positive, distance_, norm = (real.suppose(fact.claim) for fact in facts)
     by = [(1, 1, (distance_,)), (1, 1, (close_,)), (1, 1, (converged,))]
     one = real.at_most("eps / 2 + eps / 2", gap, eps, distance_, close_, converged, by=by)
