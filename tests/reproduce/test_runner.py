@@ -43,7 +43,7 @@ def one(out: Path, **options) -> Made:
 def test_a_figure_is_written_and_is_not_computed_twice(small: Figure, tmp_path: Path):
     told: list[tuple[int, int, str]] = []
     made = one(tmp_path, progress=lambda *step: told.append(step))
-    assert {path.name for path in made.files} == {"data.npz", "plot.png", "result.json"}
+    assert {path.name for path in made.files} == {"data.npz", "plot.png", "comparison.md", "result.json"}
     assert all(path.is_file() for path in made.files)
     assert (tmp_path / "RC20-Fig1" / "plot.png").read_bytes()[:4] == b"\x89PNG"
     assert made.seconds > 0 and told and told[-1][1] == 3
@@ -56,6 +56,9 @@ def test_a_figure_is_written_and_is_not_computed_twice(small: Figure, tmp_path: 
     assert again.seconds == 0 and again.report.facts == made.report.facts
     assert one(tmp_path, seed=1).seconds > 0  # another seed is another computation
     text = "\n".join("".join(t for t, _ in line) for line in (*made_lines(made, width=100), *summary([made])))
+    page = (tmp_path / "RC20-Fig1" / "comparison.md").read_text()
+    assert page.startswith("## RC20-Fig1: ") and page.count("\n| RC20-Thm1 |") == len(made.report.agreements)
+    assert all(row.replace("\\|", "").count("|") in (6, 7) for row in page.splitlines() if row.startswith("|"))
     assert "published 1.84" in text and "RC20-Thm1" in text and "1 figure" in text
 
 
@@ -77,7 +80,7 @@ def test_a_damaged_part_is_computed_again(small: Figure, tmp_path: Path):
 def test_without_matplotlib_all_but_the_plot_is_there(small: Figure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     made = one(tmp_path)
-    assert {path.name for path in made.files} == {"data.npz", "result.json"}
+    assert {path.name for path in made.files} == {"data.npz", "comparison.md", "result.json"}
     assert made.notes == ("no plot: matplotlib is not installed (pip install 'theorytest[plots]')",)
 
 
@@ -117,6 +120,28 @@ def test_every_figure_is_listed():
         quick = figure(name).parts(Options())
         assert len({part.name for part in quick}) == len(quick)
         json.dumps([dict(part.arguments) for part in quick])
+
+
+def test_the_command(small: Figure, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    from theorytest.cli import main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["reproduce", *arguments])
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    file = tmp_path / "all.json"
+    code, out, err = run("RC20-Fig1", "--out", str(tmp_path / "out"), "-n", "1", "--json", str(file))
+    assert (code, err) == (0, "") and "RC20-Thm1" in out and "1 figure; facts:" in out
+    held = json.loads(file.read_text())
+    assert held["schema"] == 1 and [entry["id"] for entry in held["figures"]] == ["RC20-Fig1"]
+    code, out, err = run("list", "--json", str(file))
+    assert code == 0 and out.count("\n") == len(FIGURES) == len(json.loads(file.read_text()))
+    code, out, err = run("RC20-Fig3")
+    assert (code, out) == (2, "") and err.count("\n") == 1 and "needed 'all' or one of" in err
+    code, out, err = run("RC20-Fig1", "--device", "tpu")
+    assert code == 2 and "needed one of cpu, cuda" in err
 
 
 def test_verdicts():

@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from theorytest.errors import InputError
+from theorytest.reproduce.comparison import markdown
 from theorytest.reproduce.engine import Arrays, Context, as_json, dumps, read_arrays, write_arrays
 from theorytest.reproduce.figure import FIGURES, Figure, Options, Part, Report, figure
 from theorytest.verification import one_thread, require
 
 Progress = Callable[[int, int, str], None]
 PARTS = "parts"
+NOT_COMPUTING = ("bench.py", "comparison.py", "figure.py", "runner.py", "table.py")  # their text changes no number
 _START = "import sys; sys.path[:] = {path!r}; from theorytest.reproduce.runner import main; main()"
 
 
@@ -139,7 +141,7 @@ def _sources(module: str) -> str:
 
     here = Path(__file__).parent
     held = hashlib.sha256(torch.__version__.encode())
-    shared = [path for path in here.glob("*.py") if path.name not in ("bench.py", "figure.py", "runner.py", "table.py")]
+    shared = [path for path in here.glob("*.py") if path.name not in NOT_COMPUTING]
     for path in sorted([*shared, here / "figures" / f"{module}.py", *(here.parent / "models").glob("*.py")]):
         held.update(path.read_bytes())
     return held.hexdigest()
@@ -198,12 +200,18 @@ def _finish(
         report.draw(canvas)
         canvas.savefig(place / "plot.png", dpi=150)
         files.append(place / "plot.png")
-    files.append(place / "result.json")
+    _write_text(place / "comparison.md", markdown(entry.id, entry.title, report, seconds))
+    files += [place / "comparison.md", place / "result.json"]
     made = Made(entry.id, entry.title, report, tuple(files), seconds, tuple(notes))
-    new = place / f".result.{os.getpid()}.new"
-    new.write_text(json.dumps(made.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(new, place / "result.json")
+    _write_text(place / "result.json", json.dumps(made.to_json(), indent=1, ensure_ascii=False) + "\n")
     return made
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a file in one move."""
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    new.write_text(text, encoding="utf-8")
+    os.replace(new, path)
 
 
 # -- processes -------------------------------------------------------------------------------------------------------
