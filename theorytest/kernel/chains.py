@@ -258,6 +258,12 @@ def induction_cases(
         "#" in size for tensor in _tensors(templates) if tensor.name not in reserved for size in tensor.sizes
     ):
         raise KernelError("sizes with # belong to the induction")
+    for template in templates:
+        # Other sizes of the induction would be taken for those that a step renames, or be left over at the end.
+        inner = {"#j", "#j+1"} if EDGE in tensor_names(template) else {"#j"}
+        odd = {size for size in sizes_in(template) if "#" in size} - inner
+        if odd:
+            raise KernelError(f"a template cannot speak of the sizes {sorted(odd)} here")
     allowed = {induction.product, induction.edge}
     for tensor in _tensors(templates):
         if tensor.name in reserved and (tensor not in allowed or (not factors and tensor.name == EDGE)):
