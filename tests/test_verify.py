@@ -615,3 +615,42 @@ def test_evidence_in_another_file(run, shell, tmp_path: Path):
     assert [e["name"] for e in law["evidence"]] == ["in_another_file"]
     without = verify(tmp_path / "proofs" / "lemma_0.py")
     assert [e["name"] for e in entry(without, "T-1")["evidence"]] == ["on_instances"]
+
+
+VACUOUS = '''
+from theorytest import Assumption, Identity, Inequality, Source, Statement, vacuous
+from theorytest.derive.scalar import Reals
+from theorytest.kernel.scalar import Variable, scalar
+
+x = Variable("x")
+
+
+def stated(label, bound):
+    positive = Assumption("positive", "x > 0", Inequality(scalar(0), "<", x))
+    small = Assumption("small", "x is small", Inequality(x, "<=", scalar(bound)))
+    claim = Identity(x, x + 1)
+    return Statement(label, "title", claim, assumptions=(positive, small), expected="REFUTED", source=Source("T", ""))
+
+
+empty, met = stated("V-1", 0), stated("V-2", 1)
+
+
+def contradiction(derive):
+    """x > 0 and x <= 0."""
+    real, facts = Reals(derive), [derive.assume(label) for label in ("positive", "small")]
+    positive, small = (real.suppose(fact.claim) for fact in facts)
+    false = real.at_most("", 1, 0, positive, small, scale=[(1, 1, (positive,))], by=[(1, 1, (small,))])
+    real.outright(false, *facts)
+
+
+of_the_empty_one, of_the_other = vacuous(empty)(contradiction), vacuous(met)(contradiction)
+'''
+
+
+def test_a_statement_whose_assumptions_contradict_one_another(run):
+    result = run(VACUOUS)
+    one, other = entry(result, "V-1"), entry(result, "V-2")
+    assert (one["status"], one["scope"]) == ("REFUTED", "vacuous: nothing meets its assumptions")
+    assert one["certificates"][0]["kind"] == "vacuity" and one["margin"] == ""
+    assert other["status"] == "UNDECIDED" and "no certificate" in other["reason"]
+    assert any(problem.startswith("V-2 is UNDECIDED") for problem in result.problems)
