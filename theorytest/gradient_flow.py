@@ -16,7 +16,7 @@ from theorytest.quantity import at_every_state, equal
 
 if TYPE_CHECKING:
     from theorytest.enclose.flowpipe import Flowpipe
-    from theorytest.search.flows import BatchFlow
+    from theorytest.search.flows import BatchFlow, Level
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,9 @@ class GradientFlow:
         atol: float = 0.0,
         device: Any = "cpu",
         max_steps: int = 20_000,
+        levels: Sequence[Level] = (),
+        error_estimate: bool = True,
+        engine: str = "auto",
     ) -> BatchFlow:
         """Many starts (block name -> (batch, *shape)) in float64 on cpu or cuda: see `search.flows.integrate_batch`.
 
@@ -96,8 +99,9 @@ class GradientFlow:
 
         times = t if isinstance(t, Sequence) and not isinstance(t, str) else (t,)
         return integrate_batch(
-            self.model, self.loss, theta0, times, rtol=rtol, atol=atol, device=device, max_steps=max_steps
-        )
+            self.model, self.loss, theta0, times, rtol=rtol, atol=atol, device=device, max_steps=max_steps,
+            levels=levels, error_estimate=error_estimate, engine=engine,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

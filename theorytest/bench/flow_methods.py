@@ -55,15 +55,14 @@ def ours(engine: str, *, twice: bool, device: str = "cpu") -> Callable[[FlowCase
 
 def _bare_heyoka(case: FlowCase, t: int) -> Solve:
     """heyoka's batch mode alone: a loop over groups of instances, no error estimate."""
+    from theorytest.search.entrywise import values_of
     from theorytest.search.loss_batch import stack
-    from theorytest.search.taylor_batch import compiled, values_of
+    from theorytest.search.taylor_batch import compiled
 
-    entries = stack(case.loss, case.model.shape).entries(case.model.shape)
-    assert entries is not None
-    _, pattern = values_of(entries, True)
+    _, base, pattern = values_of(stack(case.loss, case.model.shape), case.model.shape)
 
     def solve(start: np.ndarray, tolerance: float) -> np.ndarray:
-        integrator = compiled(case.model, entries.base, pattern, tolerance)
+        integrator = compiled(case.model, base, pattern, tolerance)
         state = integrator.state
         lanes = state.shape[1]
         padded = np.resize(start, (-(-len(start) // lanes) * lanes, start.shape[1]))
@@ -168,6 +167,8 @@ def flow_methods(device: str) -> tuple[FlowMethod, ...]:
     return (
         FlowMethod("theorytest, torch engine", (), ours("torch", twice=False)),
         FlowMethod("theorytest, torch engine, with error estimate", (), ours("torch", twice=True), estimates=True),
+        FlowMethod("theorytest, compiled engine", (), ours("compiled", twice=False)),
+        FlowMethod("theorytest, heyoka engine", ("heyoka",), ours("heyoka", twice=False)),
         FlowMethod("theorytest, automatic engine", (), ours("auto", twice=False)),
         FlowMethod("theorytest, automatic engine, with error estimate", (), ours("auto", twice=True), estimates=True),
         FlowMethod("heyoka, batch mode", ("heyoka",), _bare_heyoka),

@@ -19,6 +19,7 @@ from theorytest.bench.flow_cases import FlowCase, cp_case, main_cases, matrix_ca
 from theorytest.bench.flow_methods import FlowMethod, Solve, flow_methods, ours
 from theorytest.bench.measure import INSTALL, environment, installed, loosest, timed
 from theorytest.errors import InputError
+from theorytest.search.native import compiler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,7 +135,10 @@ def _measure(
     few = start[: min(len(exact), method.most)]
     begin = time.perf_counter()
     solve = method.make(case, t)
-    solve(few, target)
+    try:
+        solve(few, target)
+    except InputError as error:
+        return {**told, "missing": str(error)}
     first = time.perf_counter() - begin
     _, alone = timed(lambda: solve(few, target), 1)
     found = loosest(TOLERANCES, lambda tol: float(relative_errors(solve(few, tol), exact[: len(few)]).max()), target)
@@ -176,7 +180,7 @@ def _rate(
 
 def _growth(seed: int, repeats: int, seconds: float, progress: Progress) -> list[dict[str, Any]]:
     """How the cost of our engines grows with the batch, the time, the number of parameters, and the accuracy."""
-    engines = ["torch", *(["heyoka"] if installed(("heyoka",)) else [])]
+    engines = ["torch", *(["compiled"] if compiler() else []), *(["heyoka"] if installed(("heyoka",)) else [])]
     base, rows = matrix_case(3, 0.3), []
     plan: list[tuple[str, FlowCase, int, int, float]] = []
     plan += [("batch", base, 10, batch, 1e-9) for batch in (1, 16, 256, 4096, 16384)]

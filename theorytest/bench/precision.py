@@ -124,8 +124,9 @@ def _exact(value: Any) -> Fraction:
 
 
 def _heyoka(case: PrecisionCase, t: int, digits: int) -> tuple[float, Call]:
+    from theorytest.search.entrywise import values_of
     from theorytest.search.loss_batch import stack
-    from theorytest.search.taylor_batch import system, values_of
+    from theorytest.search.taylor_batch import system
 
     heyoka = import_module("heyoka")
     bits = math.ceil((digits + 5) * math.log2(10))
@@ -133,13 +134,12 @@ def _heyoka(case: PrecisionCase, t: int, digits: int) -> tuple[float, Call]:
     def real(x: Fraction) -> Any:
         return heyoka.real(str(x.numerator), bits) / heyoka.real(str(x.denominator), bits)
 
-    entries = stack(case.loss, case.model.shape).entries(case.model.shape)
-    assert entries is not None
-    _, pattern = values_of(entries, True)  # the targets are multiples of 1/8: exact as floats
+    # The targets are multiples of 1/8: exact as floats.
+    _, base, pattern = values_of(stack(case.loss, case.model.shape), case.model.shape)
     start = np.array([real(x) for x in case.flat()])
     begin = time.perf_counter()
     integrator = heyoka.taylor_adaptive(
-        system(case.model, entries.base, pattern), start.copy(), fp_type=heyoka.real, prec=bits,
+        system(case.model, base, pattern), start.copy(), fp_type=heyoka.real, prec=bits,
         tol=heyoka.real(f"1e-{digits}", bits),
     )  # fmt: skip
     compiled = time.perf_counter() - begin

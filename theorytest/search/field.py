@@ -28,14 +28,15 @@ Program = list[Callable[[], Any]]
 WIDE = 600  # multiplications in one product of an instance, beyond which batched matrix products are faster (measured)
 
 
-def contraction_of(model: Any) -> Contraction | None:
-    """The contraction of a model that can be written out in elementwise products; None for others."""
+def contraction_of(model: Any, *, wide: int = WIDE) -> Contraction | None:
+    """The contraction of a model that can be written out in elementwise products; None for others, and where a product
+    has more multiplications than ``wide``."""
     made = getattr(model, "_contraction", None)
     if made is None or not made.steps or made.output_diagonal is not None:
         return None
     if any(leaf.diagonal is not None or leaf.axes for leaf in made.leaves):
         return None
-    if max(math.prod(map(math.prod, step.sizes)) for step in made.steps) > WIDE:
+    if max(math.prod(map(math.prod, step.sizes)) for step in made.steps) > wide:
         return None
     return made
 
@@ -83,7 +84,7 @@ class Field:
 
     def _tables(self, entries: LossBatch) -> tuple[torch.Tensor, torch.Tensor]:
         assert self.contraction is not None
-        inverse = _inverse(self.contraction.order)
+        inverse = inverse_of(self.contraction.order)
         factor = -1.0 if self.slope is None else -self.slope
 
         def last(values: torch.Tensor) -> torch.Tensor:
@@ -185,7 +186,7 @@ class Field:
             made.append(lambda: torch.mul(base.derivative(value), scaled, out=value))
             return value
         gradient = torch.empty_like(value)
-        inverse = _inverse(contraction.order)
+        inverse = inverse_of(contraction.order)
         last = len(inverse)
         W = value.permute(last, *contraction.order)  # (columns, *shape)
 
@@ -197,7 +198,8 @@ class Field:
         return gradient
 
 
-def _inverse(order: Sequence[int]) -> tuple[int, ...]:
+def inverse_of(order: Sequence[int]) -> tuple[int, ...]:
+    """The inverse of a permutation."""
     return tuple(sorted(range(len(order)), key=order.__getitem__))
 
 

@@ -23,7 +23,7 @@ from theorytest.search.outcome import BUDGET, DONE, LOST, NOT_FINITE, RUNNING, S
 if TYPE_CHECKING:
     import torch
 
-ENGINES = ("auto", "torch", "heyoka")
+ENGINES = ("auto", "torch", "heyoka", "compiled")
 
 Entry = tuple[str, tuple[int, ...]]
 Form = Iterable[tuple[tuple[Entry, Entry], Any]]  # terms ((parameter, parameter), coefficient) of a quadratic form
@@ -187,19 +187,23 @@ def integrate_batch(
         raise InputError(f"given {held.shape[0]} losses and {batch} starts, needed as many")
 
     flat = flatten(start, 1)
-    from theorytest.search import lockstep, taylor_batch
+    from theorytest.search import lockstep, native, taylor_batch
 
     options: dict[str, Any] = {"rtol": rtol, "atol": atol, "max_steps": max_steps, "twice": error_estimate}
-    obstacle = taylor_batch.obstacle(model, all_losses, device=flat.device, atol=atol, levels=levels)
-    if engine == "heyoka" and obstacle:
-        raise InputError(f"given engine='heyoka', {obstacle}")
-    chosen = engine
+    others = {"compiled": native, "heyoka": taylor_batch}  # the faster one first
+    asked: dict[str, Any] = {"device": flat.device, "atol": atol, "levels": levels}
+    chosen = "torch" if engine == "auto" else engine
     if engine == "auto":
-        chosen = "heyoka" if not obstacle and taylor_batch.pays(model, batch) else "torch"
-    if chosen == "heyoka":
-        found = taylor_batch.run(model, all_losses, flat, stops, **options)
-    else:
+        for name, other in others.items():
+            if other.pays(model, batch) and not other.obstacle(model, all_losses, **asked):
+                chosen = name
+                break
+    elif chosen in others and (obstacle := others[chosen].obstacle(model, all_losses, **asked)):
+        raise InputError(f"given engine={engine!r}, {obstacle}")
+    if chosen == "torch":
         found = lockstep.run(model, all_losses, flat, stops, **options, levels=levels)
+    else:
+        found = others[chosen].run(model, all_losses, flat, stops, **options)
     sizes = [math.prod(shape) for shape in shapes.values()]
     blocks = {
         name: part.reshape(len(stops), batch, *shape)

@@ -39,6 +39,7 @@ LEAST, MOST, SAFETY = 0.2, 5.0, 0.95  # of the next step, against the last one
 # Exponents of a step's error and of the one before it (a PI controller: Gustafsson 1991; these, Hairer and Wanner II,
 # Section IV.2): against none for the latter, as many steps with a fifth of the rejections and of the error (measured).
 NOW, BEFORE = 0.7 / 8, 0.4 / 8
+SHORT, FROM_ZERO = 2.0**-40, 2.0**-10  # of the whole time: least first step, and that from a start of zeros
 TINY = 1e-300
 
 
@@ -85,7 +86,7 @@ class _Lockstep:
         ends = [Fraction(0), *stops]
         self.begins = torch.tensor([float(t) for t in ends[:-1]], **self.options)
         self.segments = torch.tensor([float(b - a) for a, b in pairwise(ends)], **self.options)
-        self.span = float(stops[-1]) or 1.0
+        self.end = float(stops[-1])
         self.result = Outcome.empty(len(stops), batch, self.parameters, len(levels), device)
         self.waiting = 0  # instances from here on have not begun
         self.at_once = not stops[0]  # the start is asked for
@@ -190,22 +191,23 @@ class _Lockstep:
         self.estimates[:, free] = 0.0
         self.estimates[2:, free] = torch.stack([UNIT * size, slope])  # an exact start was rounded to float64
         self._at(free, torch.zeros_like(free))
-        guess = 0.5 * self.rtol**0.125 * (size + self.atol) / slope.clamp_min(TINY)
-        self.proposal[free] = torch.where(slope > 0, guess, torch.full_like(size, self.span))
+        guess = (0.5 * self.rtol**0.125 * (size + self.atol) / slope.clamp_min(TINY)).clamp_min(self.end * SHORT)
+        guess = torch.where(size > 0, guess, self.end * FROM_ZERO)
+        self.proposal[free] = torch.where(slope > 0, guess, self.end)
         bad = ~(torch.isfinite(now).all(-1) & torch.isfinite(slope))
         if self.levels:
             self.crossed[..., free] = torch.nan
             held = crossing.quantities(self.model, self.levels, now)
             self.quantities[..., free] = held
             at_once = held == torch.tensor([[level.value] for level in self.levels], **self.options)
-            self.crossed[..., free] = torch.where(at_once, 0.0, torch.nan)
+            self.crossed[..., free] = torch.where(at_once, torch.zeros_like(held), torch.nan)
         if self.at_once:
             good = ~bad
             self.result.states[0, new[good]] = now[good]
             self.result.error[0, new[good]] = UNIT * size[good] if self.twice else torch.nan
             self._at(free, torch.ones_like(free))
             if len(self.segments) == 1:
-                self._leave(free[good], DONE)
+                self._finish(free[good])
         self._leave(free[bad], NOT_FINITE)
 
     def _leave(self, columns: torch.Tensor, status: Any) -> None:
@@ -223,6 +225,12 @@ class _Lockstep:
             gap = (self.crossed[-1] - self.crossed[0])[:, columns].abs()
             result.crossed_error[:, who] = gap if self.twice else gap * float("nan")
         self.instance[columns], self.proposal[columns] = -1, 0.0
+
+    def _finish(self, columns: torch.Tensor) -> None:
+        """Instances that have come to the last output time leave their columns."""
+        who = self.instance[columns]
+        self._leave(columns, DONE)
+        self.result.reached[who] = self.end
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -286,7 +294,7 @@ class _Lockstep:
         if self.twice:
             stuck |= self.gap > APART * self.size
         ended, live = self.left <= 0, self.instance >= 0
-        stuck, ended, live = stuck & moving & live, ended & live, live
+        stuck, ended = stuck & live & ~ended, ended & live
         counts = torch.stack([stuck.any().long(), ended.sum(), live.sum()]).tolist()
         if counts[0] or counts[1] * RECORD >= counts[2]:
             columns = (stuck | ended).nonzero()[:, 0]
@@ -321,7 +329,7 @@ class _Lockstep:
         self.result.error[stop, who] = gap + growth * rounding if self.twice else gap * torch.nan
         self.left[columns] = float(TICKS)
         self._at(columns, stop + 1)
-        self._leave(columns[stop + 1 >= len(self.segments)], DONE)
+        self._finish(columns[stop + 1 >= len(self.segments)])
 
     def _at(self, columns: torch.Tensor, stop: torch.Tensor) -> None:
         """The segment that columns are in: the one before their next output time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,3 +55,13 @@ class Outcome:
             unknown(levels, batch),
             unknown(levels, batch),
         )
+
+    def take_over(self, which: torch.Tensor, run: Callable[[torch.Tensor], Outcome]) -> None:
+        """Let another engine decide some instances (no levels)."""
+        if not len(which):
+            return
+        again = run(which)
+        for name in ("states", "error"):
+            getattr(self, name)[:, which] = getattr(again, name)
+        for name in ("status", "reached", "steps", "rejected"):
+            getattr(self, name)[which] = getattr(again, name)

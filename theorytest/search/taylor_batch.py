@@ -2,8 +2,7 @@
 
 Optional (``pip install 'theorytest[peers]'``), on cpu only, for models that can be written out as one einsum and losses
 that are a polynomial of each entry. Compiling takes part of a second, once for a model, a kind of loss and a tolerance.
-Every instance is integrated twice, with tolerances that differ by 2^8; the difference is the error estimate. Instances
-with which heyoka does not come to the end are left to the torch engine, whose statuses say why.
+Errors are estimated by two runs (see `twofold`).
 """
 
 from __future__ import annotations
@@ -18,18 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theorytest.search import lockstep
-from theorytest.search.outcome import APART, DONE, LOST, UNIT, Outcome
+from theorytest.search import twofold
+from theorytest.search.entrywise import Pattern, values_of
 
 if TYPE_CHECKING:
     import torch
 
     from theorytest.search.crossing import Level
     from theorytest.search.loss_batch import LossBatch
+    from theorytest.search.outcome import Outcome
 
 INSTALL = "pip install 'theorytest[peers]'"
-FINER = 2.0**-8  # tolerance of the run that is the result, against the other one
-LEAST = 2.0**-51  # tolerance: float64 has no more
 STEPS = 1000  # beyond, the torch engine takes over
 SMALL = 48  # parameters up to which compiled Taylor series beat the torch engine on one core (docs/benchmarks.md)
 COMPACT = 16  # parameters beyond which loops are compiled, not written out
@@ -71,65 +69,15 @@ def run(
     twice: bool = True,
 ) -> Outcome:
     """Flows from ``start`` (batch, parameters) to the given exact times: see `lockstep.run`."""
-    import torch
+    values, base, pattern = values_of(losses, tuple(model.shape))
 
-    batch, parameters = start.shape
-    entries = losses if losses.kind == "linear" else losses.entries(tuple(model.shape))
-    assert entries is not None
-    values, pattern = values_of(entries, losses.kind == "shared")
-    tolerances = (rtol, max(rtol * FINER, LEAST)) if twice else (rtol,)
-    runs = [
-        _integrate(compiled(model, entries.base, pattern, tolerance), start.numpy(), values, stops, max_steps)
-        for tolerance in tolerances
-    ]
-    states, steps, good = runs[-1]
-    result = Outcome.empty(len(stops), batch, parameters, 0, start.device)
-    result.states.copy_(torch.from_numpy(states))
-    good = np.logical_and.reduce([g for _, _, g in runs])
-    result.steps.copy_(torch.from_numpy(steps))
-    result.status.fill_(DONE)
-    result.reached.fill_(float(stops[-1]))
-    if twice:
-        gap = (torch.from_numpy(runs[0][0]) - result.states).abs().amax(-1)
-        size = torch.maximum(result.states.abs().amax(-1), start.abs().amax(-1)).cummax(0).values
-        taken = result.steps.clamp_min(1)
-        growth = (gap / (taken * rtol * size).clamp_min(lockstep.TINY)).clamp(1.0, 1e16)
-        result.error.copy_(gap + growth * UNIT * size * (18 * taken + 1))
-        lost = (gap > APART * result.states.abs().amax(-1)).any(0)
-        result.status[lost] = LOST
-        result.states[:, lost], result.error[:, lost] = torch.nan, torch.nan
-    rest = torch.from_numpy(~good).nonzero()[:, 0]
-    if len(rest):
-        again = lockstep.run(
-            model, losses.take(rest), start[rest], stops, rtol=rtol, atol=atol, max_steps=max_steps, twice=twice
-        )
-        for name in ("states", "error"):
-            getattr(result, name)[:, rest] = getattr(again, name)
-        for name in ("status", "reached", "steps", "rejected"):
-            getattr(result, name)[rest] = getattr(again, name)
-    return result
+    def integrate(tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return _integrate(compiled(model, base, pattern, tolerance), start.numpy(), values, stops, max_steps)
+
+    return twofold.run(integrate, model, losses, start, stops, rtol=rtol, atol=atol, max_steps=max_steps, twice=twice)
 
 
 # -- compiling ---------------------------------------------------------------------------------------------------------
-
-
-Pattern = tuple[tuple[int, ...], tuple[Any, ...], tuple[float, ...]]
-
-
-def values_of(entries: LossBatch, shared: bool) -> tuple[np.ndarray | None, Pattern]:
-    """Numbers of each instance (values, batch) or None where all share them, and what is compiled: which entries have a
-    gradient, the shape, and the numbers that are shared."""
-    target = entries.target.numpy()
-    shape = target.shape[1:]
-    if entries.kind == "linear":
-        places = tuple(range(int(np.prod(shape))))
-        return target.reshape(len(target), -1).T.copy(), (places, shape, ())
-    weight = entries.weight.numpy().reshape(len(target), -1)
-    places = tuple(map(int, np.nonzero((weight != 0).any(0))[0]))
-    both = np.concatenate([weight[:, places], target.reshape(len(target), -1)[:, places]], axis=1)
-    if shared:
-        return None, (places, shape, tuple(map(float, both[0])))
-    return both.T.copy(), (places, shape, ())
 
 
 @lru_cache(maxsize=32)
