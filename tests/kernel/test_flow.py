@@ -209,6 +209,14 @@ def test_the_defect_is_that_of_the_polynomial(order: int) -> None:
     assert total <= float(found) <= 1.001 * total
 
 
+def test_coordinates_that_rest() -> None:
+    """Polynomials of different lengths: one factor is 0 and the other does not move."""
+    problem = scalar_problem(2, F(1, 2), F(0))
+    still = replace(problem, start=(("W[2]", Array((1, 1), (F(0),))), ("W[1]", Array((1, 1), (F(1),)))))
+    assert follow(still, piped(still, F(3)))[-1].exit_radius < F(1, 10**30)
+    assert ends_of(still, piped(still, F(3)))[1][0] <= 1 <= ends_of(still, piped(still, F(3)))[1][1]
+
+
 def test_gronwall() -> None:
     step = FlowStep(F(1, 2), 5, 40, F(1), ((F(-3), F(1)), (F(2), F(-4))))
     inside, leaving = flow.grown(step, F(1, 100), F(1, 1000))

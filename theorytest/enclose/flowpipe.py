@@ -167,7 +167,7 @@ class Searcher:
         done = Search([], [], Fraction(0), DONE, 0.0)
         state = self.enclosure.begin(plan.bits)
         length = self._first_length(state, plan)
-        longest = Fraction(0)
+        longest = largest = Fraction(0)
         count, most = 1, 0.0
         while done.reached < until:
             if done.steps and (late := time.monotonic() > deadline) | (len(done.steps) >= max_steps):
@@ -190,11 +190,11 @@ class Searcher:
             change = float(sum(a + b for a, b in step.norms) * step.length) / (2 * len(step.norms))
             most = float(sum(max(0, a, b) for a, b in step.norms) * step.length) / len(step.norms)
             done.growth = max(0.0, done.growth + change / math.log(2)) + 0.0
-            size = max((abs(value) for value in state.centre), default=1) or 1
-            if check and log2(piece.exit_radius) > math.log2(size) - state.bits + APART:
+            state = self.enclosure.after(piece)
+            largest = max(largest, *(Fraction(abs(value), 1 << state.bits) for value in state.centre))
+            if check and log2(piece.exit_radius) > log2(largest or Fraction(1)) + APART:
                 done.status = LOST
                 break
-            state = self.enclosure.after(piece)
             state = replace(state, radius=Fraction(0)) if not check else state
             length = length if cut else self._next_length(step, piece, plan)
         return done
