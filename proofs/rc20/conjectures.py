@@ -5,9 +5,10 @@ the completion problem with det W(0) > 0 the limit does not exist where the loss
 level. Arora et al. (RC20 Conjecture 2): no norm is least in general; by RC20-Cor1 the same observations serve for all.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
-from theorytest import All, Assumption, Identity, Inequality, Source, Statement, control, proof
+from theorytest import All, Assumption, Identity, Inequality, Source, Statement, Witness, control, proof
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.claim import InWords
 from theorytest.kernel.scalar import Variable, scalar
@@ -151,11 +152,37 @@ def negative_determinant():
     return None, at_a_solution(eta=0, p_plus=HALF, p_event=1)
 
 
+EVENTS = {"p_plus": HALF, "p_event": 1}
+
+
+def with_events(function):
+    """The control with probabilities of the two events."""
+
+    def made():
+        claim, witness = function()
+        witness = witness if isinstance(witness, Witness) else Witness(witness)
+        numbers = tuple((name, Fraction(x)) for name, x in EVENTS.items())
+        instance = replace(witness.instance, variables=(*witness.instance.variables, *numbers))
+        return claim, replace(witness, instance=instance)
+
+    made.__name__, made.__doc__ = function.__name__, function.__doc__
+    return made
+
+
 controls = [
     control(statement, breaks=label)(function)
     for statement in (premise, no_norm)
     for label, function in (
         ("balanced", unbalanced), ("depth", depth_one), ("determinant", negative_determinant), ("shape", larger_matrix)
+    )
+]  # fmt: skip
+
+
+later = [
+    control(probable, breaks=label)(function)
+    for label, function in (
+        ("balanced", with_events(unbalanced)), ("depth", with_events(depth_one)),
+        ("determinant", negative_determinant), ("shape", with_events(larger_matrix)),
     )
 ]  # fmt: skip
 

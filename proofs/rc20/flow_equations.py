@@ -1,5 +1,6 @@
 """The gradient flow of deep matrix factorization (RC20 equation 4), balanced identities, and unbalanced starts."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 from theorytest import (
@@ -22,10 +23,10 @@ from theorytest import (
     proof,
 )
 
-from .along_the_flow import always, reading
+from .along_the_flow import UNBALANCED, always, at_a_solution, reading, starting
 from .balancedness import balancedness, difference
 from .balancedness import flow as adjacent
-from .theorem_1_composed import BOUNDS, DET, theorem
+from .theorem_1_composed import BOUNDS, DET, SIGN, theorem
 
 flow = Flow(DEEP_MATRIX, Focus(links=(Link(("l",)),)))
 (W,) = DEEP_MATRIX.letters(flow.focus).values()
@@ -130,6 +131,18 @@ def by_composition(derive):
     kept = derive.cite(balancedness)
     bounds = [derive.at_every_point(bound) for bound in BOUNDS]
     derive.both(kept, *(derive.apply("along-the-flow", fact, data=(reading,), text="at W(t)") for fact in bounds))
+
+
+@control(unbalanced, breaks="det W > 0 at that time")
+def the_determinant_stays_positive():
+    """det W(0) > 0 alone: without balancedness it does not stay so."""
+    return replace(unbalanced, claim=SIGN, assumptions=starting()[2:]), UNBALANCED
+
+
+@control(unbalanced, breaks="det W > 0 at that time")
+def all_times():
+    """The bound of sigma_2 at all times: W(0) = ((0, 1), (1, 0)) has loss 0 and sigma_2 = 1."""
+    return theorem.claim.claims[2], at_a_solution()
 
 
 @control(unbalanced, breaks="flow")

@@ -25,7 +25,7 @@ from theorytest import (
 from theorytest.kernel.analysis import holds
 from theorytest.kernel.scalar import Number, Variable, absolute, scalar, sqrt
 
-from .definitions import POSITIVE, Given, at, loss, radius, w11, w12, w21, w22
+from .definitions import POSITIVE, Given, at, half_sum, loss, radius, w11, w12, w21, w22
 from .singular_values import determinant, entries
 
 HALF = Fraction(1, 2)
@@ -755,6 +755,21 @@ def any_number_for_the_largest_in_equation_8():
 
 
 # -- corollary 1, for a matrix --------------------------------------------------------------------------------------
+
+
+@control(equation_8, breaks="half-sum loss")
+def mean_of_squares():
+    """The mean of squares, 2/3 of the half-sum, with the same constants."""
+    mean = a * (loss * Fraction(2, 3)) ** -HALF - 8 * constant**2 * largest
+    return bounded(mean, norm), Witness(by_entries(102, 1, 1, Fraction(1, 100)))
+
+
+@control(equation_8, breaks="observations")
+def other_observations():
+    """b22 = 1 in place of 0: near ((2, 1), (1, 1)), whose determinant is positive."""
+    other = a * half_sum(1, 1, 1) ** -HALF - 8 * constant**2 * largest
+    return bounded(other, norm), Witness(by_entries(2, 1, 1, Fraction(1001, 1000)))
+
 
 level = Variable("K")
 SMALL = Assumption(

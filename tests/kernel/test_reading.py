@@ -423,7 +423,8 @@ def balanced(flow: Flow = LAYERS) -> AtStart:
         ((ReadAtStart(Inequality(ZERO, "<=", det), READ),), state(UNIT, FLAT, gradient=FALLING), "only 0 < u"),
         ((ReadAtStart(below(0, x - 1), TERMS),), state(UNIT, FLAT, gradient=FALLING), "moves at the speed 0"),
         ((balanced(),), state(UNIT, FLAT, gradient=FALLING), "the right side minus the left"),
-        ((below(0, b),), state(UNIT, FLAT, gradient=FALLING, b=1), "only identities"),
+        ((below(0, det + 1),), state(UNIT, FLAT, gradient=FALLING, det=1), "only identities"),
+        ((Identity(LEFT_SQUARE, LEFT_SQUARE),), state(UNIT, FLAT, gradient=FALLING), "which time"),
         (
             (AtStart(Inequality(zero(), "<=", LEFT_SQUARE.sum("i")), LAYERS),),
             state(UNIT, FLAT, gradient=FALLING),
@@ -449,6 +450,13 @@ def test_what_is_not_known_just_before(assumptions: tuple[Claim, ...], instance:
         instance = replace(instance, gradient=matrix((0, 0), (0, -1)))
     with pytest.raises(KernelError, match=match):
         refutes(claimed, Witness(instance, (JUST_BEFORE,)))
+
+
+def test_what_is_assumed_of_fixed_variables_holds_before() -> None:
+    made = statement(ALWAYS, positive(det * b), below(0, b), Identity(b, ONE))
+    assert refutes(made, Witness(state(UNIT, FLAT, gradient=FALLING, b=1), (JUST_BEFORE,)))
+    with pytest.raises(KernelError, match="it is false"):
+        refutes(made, Witness(state(UNIT, FLAT, gradient=FALLING, b=2), (JUST_BEFORE,)))
 
 
 def test_what_is_assumed_of_the_start_must_be_conserved() -> None:

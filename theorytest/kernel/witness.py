@@ -79,7 +79,7 @@ from theorytest.kernel.parameterization import (
 from theorytest.kernel.product_flow import end_matrix_violation, singular_value_violation
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.rules import matrix_chain, terms
-from theorytest.kernel.scalar import ZERO, Number, Scalar, derivative
+from theorytest.kernel.scalar import ZERO, Number, Scalar, derivative, variables
 from theorytest.kernel.statement import Counterexample, Instance, Statement, Witness
 from theorytest.kernel.terms import Indices, Tensor, Term, zero
 from theorytest.kernel.unfolding import matricization_violation
@@ -423,7 +423,8 @@ def _violation(statement: Statement, claim: Claim, witness: Witness) -> str:
     if isinstance(claim, LargestConserved):
         return _largest_changes(claim, instance)
     flow = motion_flow(claim)
-    if isinstance(claim, AtTime) or _about_tensors(claim):
+    of_terms = isinstance(claim, Identity | Inequality) and isinstance(claim.lhs, Term)
+    if isinstance(claim, AtTime) or of_terms or _about_tensors(claim):
         reason = instant.failure(claim, view(flow, instance, dict(instance.members)))
         if not reason:
             raise KernelError("the claim holds at this instance")
@@ -470,23 +471,35 @@ def _require_just_before(statement: Statement, instance: Instance) -> None:
     """Raise unless the flow through the state meets the assumptions just before it. One plain flow is spoken of.
 
     For the constant loss gradient of the instance the flow exists for a short time in both directions. Sizes do not
-    change; an identity between terms that holds at the state and is conserved holds before; 0 < u holds just before
-    where u > 0, or where u = 0 and the derivative of u is negative.
+    change, nor do variables that no reading names; an identity between terms that holds at the state and is conserved
+    holds before; 0 < u holds just before where u > 0, or where u = 0 and the derivative of u is negative.
     """
     formulas = [a.formula for a in statement.assumptions if a.formula is not None]
     flows = [flow for part in map(_parts, (statement.claim, *formulas)) for flow in map(motion_flow, part) if flow]
     if len({flow.parameterization for flow in flows}) != 1 or any(flow.speeds or flow.decay for flow in flows):
         raise KernelError("the plain flow of one parameterization was needed")
+    read = (part for formula in (statement.claim, *formulas) for part in _parts(formula))
+    moved = frozenset[str]().union(
+        *(part.reading.names for part in read if isinstance(part, ReadAtStart | ReadAlways | ReadConserved))
+    )
     for assumption in statement.assumptions:
         for formula in () if assumption.formula is None else _parts(assumption.formula):
             if isinstance(formula, ReadAtStart):
                 failed = _not_just_before(formula, instance)
             else:
                 failed = _fails(formula, statement, instance)
-                if not failed and not isinstance(formula, SameSize | AtLeast | Exactly):
+                fixed = isinstance(formula, SameSize | AtLeast | Exactly) or _of_fixed_variables(formula, moved)
+                if not failed and not fixed:
                     _require_conserved(formula)
             if failed:
                 raise KernelError(f"just before, assumption {assumption.label!r} does not hold: {failed}")
+
+
+def _of_fixed_variables(formula: Claim, moved: frozenset[str]) -> bool:
+    """Whether a claim is a formula between real variables that keep their values."""
+    if not isinstance(formula, Identity | Inequality) or isinstance(formula.lhs, Term) or isinstance(formula.rhs, Term):
+        return False
+    return not (variables(formula.lhs) | variables(formula.rhs)) & moved
 
 
 def _require_conserved(formula: Claim) -> None:

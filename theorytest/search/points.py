@@ -53,15 +53,15 @@ def find_point(statement: Statement, seed: int = 0, *, seconds: float = 10.0) ->
     """
     formulas = _formulas(statement.claim)
     given = _conditions(statement)
-    solved = _solved(given)
+    solved = solve_equations(given)
     names = sorted(set[str]().union(*(variables(s) for f in (*formulas, *given) for s in _sides(f))) - set(solved))
     until = time.monotonic() + seconds
     tried = 0
     for values in _exact(names, seed):
-        full = _complete(values, solved)
+        full = complete(values, solved)
         if full is None:
             continue
-        witness, met = _tried(statement, full)
+        witness, met = tried_at(statement, full)
         tried += met
         if witness is not None:
             return Points(_simpler(statement, witness, names, solved, until), tried, None)
@@ -77,10 +77,10 @@ def find_point(statement: Statement, seed: int = 0, *, seconds: float = 10.0) ->
         for candidate in candidates:
             for denominator in DENOMINATORS:
                 values = {n: Fraction(round(x * denominator), denominator) for n, x in candidate.items()}
-                full = _complete(values, solved)
+                full = complete(values, solved)
                 if full is None:
                     continue
-                witness, _ = _tried(statement, full)
+                witness, _ = tried_at(statement, full)
                 if witness is not None:
                     return Points(_simpler(statement, witness, names, solved, until), tried, least)
     return Points(None, tried, least)
@@ -89,11 +89,11 @@ def find_point(statement: Statement, seed: int = 0, *, seconds: float = 10.0) ->
 def candidates(statement: Statement, seed: int = 0) -> Iterator[dict[str, Fraction]]:
     """Exact points that meet the equations among a statement's conditions; the inequalities may fail."""
     given = _conditions(statement)
-    solved = _solved(given)
+    solved = solve_equations(given)
     formulas = (*_formulas(statement.claim), *given)
     names = sorted(set[str]().union(*(variables(s) for f in formulas for s in _sides(f))) - set(solved))
     for values in _exact(names, seed):
-        full = _complete(values, solved)
+        full = complete(values, solved)
         if full is not None:
             yield full
 
@@ -126,22 +126,38 @@ def _sides(formula: Formula) -> tuple[Scalar, Scalar]:
     return formula.lhs, formula.rhs
 
 
-def _solved(given: Sequence[Formula]) -> dict[str, Scalar]:
-    """Variables that an equation gives in terms of the others."""
+def solve_equations(given: Sequence[Formula]) -> dict[str, Scalar]:
+    """Variables that an equation gives in terms of the others: alone on one side, or a factor of it."""
     found: dict[str, Scalar] = {}
     for formula in given:
         if not isinstance(formula, Identity):
             continue
         for one, other in (_sides(formula), _sides(formula)[::-1]):
-            free = variables(other)
-            if isinstance(one, Variable) and one.name not in free | set(found) and not free & set(found):
+            factors = _factors(one)
+            for k, factor in enumerate(factors):
+                value = other
+                for rest in (*factors[:k], *factors[k + 1 :]):
+                    value = value * rest**-1
+                if not isinstance(factor, Variable) or factor.name in variables(value) | set(found):
+                    continue
+                if variables(value) & set(found):
+                    continue
                 # What was solved before may speak of this one: it has to come first.
-                found = {one.name: other, **found}
+                found = {factor.name: value, **found}
                 break
+            else:
+                continue
+            break
     return found
 
 
-def _complete(values: Mapping[str, Fraction], solved: Mapping[str, Scalar]) -> dict[str, Fraction] | None:
+def _factors(expression: Scalar) -> tuple[Scalar, ...]:
+    if isinstance(expression, scalar.Times):
+        return tuple(f for part in expression.parts for f in _factors(part))
+    return (expression,)
+
+
+def complete(values: Mapping[str, Fraction], solved: Mapping[str, Scalar]) -> dict[str, Fraction] | None:
     full = dict(values)
     for name, expression in solved.items():
         try:
@@ -167,7 +183,7 @@ def _exact(names: Sequence[str], seed: int) -> Iterator[dict[str, Fraction]]:
         yield {name: Fraction(GRID[random.randint(0, most)]) for name in names}
 
 
-def _tried(statement: Statement, values: Mapping[str, Fraction]) -> tuple[Witness | None, bool]:
+def tried_at(statement: Statement, values: Mapping[str, Fraction]) -> tuple[Witness | None, bool]:
     witness = Witness(Instance(variables=tuple(sorted(values.items()))))
     try:
         refutes(statement, witness)
@@ -190,8 +206,8 @@ def _simpler(
             for y in options:
                 if _weight(y) >= _weight(x) or time.monotonic() > until:
                     continue
-                full = _complete({**values, name: y}, solved)
-                found, _ = _tried(statement, full) if full is not None else (None, False)
+                full = complete({**values, name: y}, solved)
+                found, _ = tried_at(statement, full) if full is not None else (None, False)
                 if found is not None:
                     values[name], witness, changed = y, found, True
                     break
@@ -274,7 +290,7 @@ def floats(expression: Scalar, values: Mapping[str, Any]) -> Any:
     """An expression at a batch of float64 points: nan where it is not defined."""
     match expression:
         case scalar.Number(number):
-            return float(number)
+            return float(number) if abs(number) < 10**300 else float("inf") * (1 if number > 0 else -1)
         case Variable(name):
             return values[name]
         case scalar.Sum(parts):
