@@ -61,7 +61,7 @@ def separate(derive, system):
     """d/dt [c^-(N-2) + (N-2) G] = 0."""
     time = InTime(derive, system)
     positive = time.suppose(below(0, c))
-    ln = time.logarithm(positive)
+    ln = time.ln_upper(positive)
     one, other = -1 * (N - 2) * Ln(c), (N - 1) * Ln(c)
     product = time.exp_product(one, other, Ln(c), ln)
     product = time.rewrite(time.exp_ln(positive), product, Identity(c, product.claim.claim.rhs))
@@ -164,7 +164,7 @@ def by_separation_and_comparison(derive):
     time = InTime(derive, norms)
     positive, order, empty, upper = time.conditions()
     size = time.less("0 < N", 0, N, order, by=[(1, 1, (order,)), (3, 1, ())])
-    inverse, ln = time.power(size, -1), time.logarithm(positive)
+    inverse, ln = time.power(size, -1), time.ln_upper(positive)
     one, other = RATIO * Ln(P), (2 - 2 * N**-1) * Ln(P)
     product = time.exp_product(one, other, Ln(P), ln, inverse)
     product = time.rewrite(time.exp_ln(positive), product, Identity(P, product.claim.claim.rhs))

@@ -287,7 +287,7 @@ def by_comparison(derive):
 
     def quantity(value, rate, fact, bound, sign):
         """sign * (value^-(N-2) + (N-2) * bound * t) does not increase."""
-        ln = time.logarithm(fact)
+        ln = time.ln_upper(fact)
         product = time.exp_product(-1 * (N - 2) * Ln(value), (N - 1) * Ln(value), Ln(value), ln)
         product = time.rewrite(time.exp_ln(fact), product, Identity(value, product.claim.claim.rhs))
         made = sign * inverse_power(value) + sign * (N - 2) * bound * t

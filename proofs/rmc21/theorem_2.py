@@ -224,7 +224,7 @@ def one_tends_to_zero_and_the_other_cannot(derive):
     time = InTime(derive, two_trajectories)
     positive, order, _, falls, radius, gain, cap, begin = time.conditions()
     size = time.less("0 < N", 0, N, order, by=[(1, 1, (order,)), (3, 1, ())])
-    inverse, ln = time.power(size, -1), time.logarithm(positive)
+    inverse, ln = time.power(size, -1), time.ln_upper(positive)
     # c^-(N-2) = c(0)^-(N-2) + (N-2) l t.
     one, other = -1 * (N - 2) * Ln(c), (N - 1) * Ln(c)
     product = time.exp_product(one, other, Ln(c), ln)
@@ -243,7 +243,7 @@ def one_tends_to_zero_and_the_other_cannot(derive):
     above = time.less(
         "c(0)^-(N-2) > 0", level, inverse_power(c), late, exact, start, by=[(1, 1, (late,)), (1, 1, (start,))]
     )
-    ln_third = time.logarithm(third)
+    ln_third = time.ln_upper(third)
     root = time.exp_positive(time.defined(level.argument, ln_third, inverse))
     higher = time.ln_increasing(root, above)
     undone = [

@@ -88,7 +88,7 @@ SOLUTION = separable(Identity(falling(c), falling(C0) - (N - 2) * G))
 def separate(derive: Derive, claim: Evolution) -> None:
     time = InTime(derive, claim)
     positive = time.suppose(below(0, c))
-    ln = time.logarithm(positive)
+    ln = time.ln_upper(positive)
     product = time.exp_product(-1 * (N - 2) * Ln(c), (N - 1) * Ln(c), Ln(c), ln)
     product = time.rewrite(time.exp_ln(positive), product, Identity(c, product.claim.claim.rhs))
     quantity = falling(c) + (N - 2) * G

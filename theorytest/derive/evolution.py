@@ -11,7 +11,7 @@ from theorytest.derive.derivation import Derive, Fact
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.claim import Evolution, Identity
 from theorytest.kernel.evolution import total_derivative
-from theorytest.kernel.scalar import ONE, ZERO, Exp, Number, Scalar, Sum, Times, Variable, scalar
+from theorytest.kernel.scalar import ONE, ZERO, Exp, Ln, Scalar, Sum, Times, Variable, scalar
 
 
 class InTime(Reals):
@@ -65,10 +65,6 @@ class InTime(Reals):
         none = self.equal("ln 1 = 0", logarithm, 0, twice)
         return self.rewrite(none, self.exp_ln(one), Identity(Exp(ZERO), ONE))
 
-    def logarithm(self, positive: Fact) -> Fact:
-        """ln u <= u - 1, for a fact 0 < u: ln u is defined."""
-        return self.ln_upper(positive)
-
 
 def variables(names: str) -> tuple[Variable, ...]:
     """Variables by their names, separated by spaces."""
@@ -77,9 +73,4 @@ def variables(names: str) -> tuple[Variable, ...]:
 
 def power(base: Scalar, exponent: Scalar | int) -> Scalar:
     """base^exponent = exp(exponent ln base), for a real exponent and a positive base."""
-    from theorytest.kernel.scalar import Ln
-
     return Exp(scalar(exponent) * Ln(base))
-
-
-__all__ = ["InTime", "Number", "power", "variables"]
