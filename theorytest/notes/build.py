@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from theorytest import record as records
 from theorytest.errors import InputError
 from theorytest.loader import default_paths
 from theorytest.notes import compose
+from theorytest.notes.document import Document
 
 FORMATS = ("html", "latex", "pdf")
 
@@ -45,30 +47,39 @@ def build(
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(f"this is not a complete record: {error!r}; run `theorytest verify` again") from error
     records.write(out / "record.json", record)
-    made: list[Path] = []
+    from theorytest.notes import typeset
+
     wanted = set(formats)
-    if "html" in wanted:
-        from theorytest.notes import html
+    figures = typeset.figures_of(document) if wanted & {"latex", "pdf"} else {}
+    makers = {"html": _html, "pdf": _pdf, "latex": _latex}
+    with ThreadPoolExecutor() as pool:  # typst and pandoc work beside each other; one thread draws at a time
+        found = [pool.submit(maker, document, figures, out) for name, maker in makers.items() if name in wanted]
+        return [path for result in found for path in result.result()]
 
-        made.append(_write(out / "notes.html", html.render(document)))
-    if wanted & {"latex", "pdf"}:
-        from theorytest.notes import typeset
 
-        figures = typeset.figures_of(document)
-        if "pdf" in wanted:
-            made.append(_write(out / "notes.pdf", typeset.pdf(document, figures)))
-        if "latex" in wanted:
-            from theorytest.notes import tex
+def _html(document: Document, figures: dict[str, str], out: Path) -> list[Path]:
+    from theorytest.notes import html
 
-            place = out / "latex"
-            shutil.rmtree(place / "figures", ignore_errors=True)
-            (place / "figures").mkdir(parents=True)
-            for name, svg in figures.items():
-                _write(place / "figures" / f"{name}.pdf", typeset.figure_pdf(svg))
-            _write(place / "theorytest.sty", tex.style())
-            made.append(_write(place / "notes-body.tex", tex.body(document)))
-            made.append(_write(place / "notes.tex", tex.standalone(document, "notes-body")))
-    return made
+    return [_write(out / "notes.html", html.render(document))]
+
+
+def _pdf(document: Document, figures: dict[str, str], out: Path) -> list[Path]:
+    from theorytest.notes import typeset
+
+    return [_write(out / "notes.pdf", typeset.pdf(document, figures))]
+
+
+def _latex(document: Document, figures: dict[str, str], out: Path) -> list[Path]:
+    from theorytest.notes import tex, typeset
+
+    place = out / "latex"
+    shutil.rmtree(place / "figures", ignore_errors=True)
+    (place / "figures").mkdir(parents=True)
+    for name, svg in figures.items():
+        _write(place / "figures" / f"{name}.pdf", typeset.figure_pdf(svg))
+    _write(place / "theorytest.sty", tex.style())
+    body, whole = tex.body(document), tex.standalone(document, "notes-body")
+    return [_write(place / "notes-body.tex", body), _write(place / "notes.tex", whole)]
 
 
 def _folder(paths: Sequence[str | Path]) -> Path:

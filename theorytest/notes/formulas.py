@@ -19,6 +19,8 @@ from theorytest.errors import InputError
 _BREAKS = set("=≤≥<>≠→↦∈∼+−-:⟹")
 _SPACE = "{http://www.w3.org/1998/Math/MathML}"
 _API = [1, 23, 1]
+_BRACKETS = ("(", ")", "[", "]", "{", "}", "⟨", "⟩")
+_FUNCTIONS = ("ln", "exp", "det", "lim", "inf", "sup", "max", "min", "sign", "log", "rank", "tr", "diag")
 _TYPST = {".circle": ".o", "#h(0em)": " thick "}  # names since Typst 0.14; pandoc rounds a thick space down to none
 _PIECE = 12  # shortest piece of a formula, in characters
 
@@ -98,15 +100,19 @@ def _tidy(element: ElementTree.Element) -> None:
     for part in element.iter():
         name = part.tag.removeprefix(_SPACE)
         if name == "mo" and part.get("form") in ("prefix", "postfix"):
-            part.set("lspace", "0")
-            part.set("rspace", "0")
             part.text = "‖" if part.text == "∥" else part.text
+            if part.get("stretchy") == "true":
+                del part.attrib["stretchy"]  # as brackets are
+            if part.text in _BRACKETS:
+                del part.attrib["form"]  # these have one form each
         elif name == "mi" and part.text == "−":
             part.tag = f"{_SPACE}mo"
             part.set("form", "prefix")
             part.set("rspace", "0")
         elif name == "mi" and part.text in ("*", "…", "∇", "#"):
             part.set("mathvariant", "normal")
+        if name == "mi" and len(part.text or "") > 1:
+            part.attrib.pop("mathvariant", None)  # several letters are upright
         _room(part)
 
 
@@ -134,7 +140,7 @@ def _function(element: ElementTree.Element) -> bool:
         return len(element) == 2 and element[1].text == "\N{FUNCTION APPLICATION}"
     if name in ("munder", "msub", "msup"):
         return len(element) > 0 and _function(element[0])
-    return name == "mi" and element.get("mathvariant") == "normal" and len(element.text or "") > 1
+    return name == "mi" and element.text in _FUNCTIONS
 
 
 def _opens(element: ElementTree.Element) -> bool:
