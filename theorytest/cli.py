@@ -180,6 +180,52 @@ def conjecture(given: str, budget: float, seed: int, json_file: Path | None) -> 
     return int(bool(record.problems(made)))
 
 
+# -- sharpen ----------------------------------------------------------------------------------------------------------
+
+
+@cli.command()
+@click.argument("labels", nargs=-1, metavar="[LABEL]...")
+@click.option("--path", "paths", multiple=True, metavar="PATH", help="Proof files or folders.  [default: proofs]")
+@click.option("--seconds", default=60.0, show_default=True, help="Seconds for each statement.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Seed of all searches.")
+@click.option("--table", type=click.Path(path_type=Path), metavar="FILE.md", help="Write the results as a table.")
+@json_option
+def sharpen(
+    labels: Sequence[str],
+    paths: Sequence[str],
+    seconds: float,
+    seed: int,
+    table: Path | None,
+    json_file: Path | None,
+) -> int:
+    """The best constants of inequalities: of the statements with these labels, or of all that have any."""
+    from theorytest import loader, sharpness
+    from theorytest.explain import find
+    from theorytest.verification import one_thread, require
+
+    require(profile="quick", seed=seed, device="cpu")
+    if not seconds > 0:
+        raise InputError(f"given {seconds:g} seconds, needed a positive number")
+    one_thread()
+    library = loader.load(list(paths) or None)
+    if labels:
+        chosen = [find(library, label).statement for label in labels]
+    else:
+        chosen = [e.statement for e in library.entries.values() if e.selected and sharpness.can_be_varied(e.statement)]
+    found: list[tuple[str, list[sharpness.Sharpness]]] = []
+    with progress("sharpening") as step:
+        for done, statement in enumerate(chosen, 1):
+            found.append((statement.label, sharpness.sharpen(statement, seed, seconds=seconds)))
+            if step is not None:
+                step(done, len(chosen), statement.label)
+    rows = [row for label, parts in found for row in sharpness.rows(label, parts)]
+    save(json_file, {"seed": seed, "terms": rows})
+    if table is not None:
+        record.write(table, report.sharpness_table(rows))
+    show(report.sharpness(rows, width=width()))
+    return 0
+
+
 # -- recheck ---------------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from theorytest import record as records
@@ -343,6 +344,46 @@ def decisions(record: Mapping[str, Any], path: object, file: str, *, width: int 
         lines.append(_blank())
     lines.append(((f"record: {path}", ""), (f"   check it again: theorytest recheck {path}", "dim")))
     return lines
+
+
+def sharpness(rows: Sequence[Mapping[str, Any]], *, width: int = LOG_WIDTH) -> list[Line]:
+    """The best factor of every term of some inequalities."""
+    lines: list[Line] = []
+    before = None
+    for row in rows:
+        if row["label"] != before:
+            lines.append(((row["label"], "bold"),))
+            before = row["label"]
+        part = f"part {row['part']}: " if row["part"] else ""
+        word, style = (
+            ("sharp ", "good") if row["sharp"] else ("better", "seen") if row["proved"] else ("open  ", "open")
+        )
+        lines.append((("  ", ""), (word, style), (f"  {_factor(row)}", "")))
+        lines += _indented(f"{part}{readable(row['term'])}", width, "dim", 10)
+    return lines
+
+
+def _factor(row: Mapping[str, Any]) -> str:
+    """What is known of the factor of one term, in words."""
+    seen = f"best factor seen {row['seen']:.6g}"
+    known = f"no {row['better']} than {float(Fraction(row['refuted'])):.6g} (exact witness)" if row["refuted"] else ""
+    proved = f"{row['proved']} is proved" if row["proved"] else ""
+    return ", ".join(filter(None, (seen, known or "no factor refuted", proved)))
+
+
+def sharpness_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The same as a table in Markdown."""
+    lines = [
+        "| statement | term | stronger if | best factor seen | refuted beyond | proved |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        part = f", part {row['part']}" if row["part"] else ""
+        term = readable(row["term"]).replace("|", "\\|")
+        beyond = f"{float(Fraction(row['refuted'])):.6g}" if row["refuted"] else "-"
+        cells = (row["label"] + part, f"`{term}`", row["better"], f"{row['seen']:.6g}", beyond, row["proved"] or "-")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _tried(entry: Mapping[str, Any], most: int = 6) -> list[str]:
