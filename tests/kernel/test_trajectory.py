@@ -105,6 +105,21 @@ def test_a_level_that_is_reached_and_left() -> None:
     assert found.first_time(hill, 0) is None  # at time 0
 
 
+def test_a_pole_is_no_crossing() -> None:
+    """Where a side is not defined in between, it can change its sign without being 0: 1/x, x/|x|."""
+    below = W - F(1, 2)  # 0 at t = ln 2
+    payload = pipes(SCALAR.throughout(ZERO, W < 9, 3))
+    for jump in (1 / below, 1 / below**3, below * (below**2) ** F(-1, 2)):
+        for earliest, latest in (("1/2", 1), (1, 2), (0, "1/2")):
+            found = verdict(SCALAR.first_time(ZERO, q.equal(jump, 0), earliest, latest), payload)
+            if latest == "1/2":
+                assert found.status == REFUTED  # not reached, and defined as far as that
+            else:
+                assert found.status == UNDECIDED and "may not be defined" in found.reason
+    beyond = SCALAR.first_time(ZERO, q.equal(1 / below, -4), "1/4", "1/2")  # W = 1/4 at t = ln(4/3) = 0.2876...
+    assert verdict(beyond, payload).status == CERTIFIED
+
+
 def test_several_flows_in_one_statement() -> None:
     half = F(1, 2)
     other: Any = {"W[1]": [[half]]}

@@ -10,7 +10,7 @@ cut in halves until the claim is decided, or they are too short.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -265,13 +265,26 @@ class Trajectory:
     ) -> Iterator[tuple[Fraction, Fraction, arb | None]]:
         """Time intervals that cover [start, end], each with a range of right side minus left that is positive, negative
         or 0, or with None where no such range was found."""
+        return self._cut(comparison, start, end, lambda found: bool(found > 0 or found < 0 or found.is_zero()))
+
+    def require_continuous(self, comparison: Comparison, start: Fraction, end: Fraction) -> None:
+        """Raise unless both sides are continuous on [start, end]: wherever a range is finite, every quantity and every
+        part of the two expressions is defined, and all of them are continuous where they are."""
+        for a, b, found in self._cut(comparison, start, end, lambda found: bool(found.is_finite())):
+            if found is None:
+                raise KernelError(f"a side may not be defined between t = {_short(a)} and {_short(b)}")
+
+    def _cut(
+        self, comparison: Comparison, start: Fraction, end: Fraction, enough: Callable[[arb], bool]
+    ) -> Iterator[tuple[Fraction, Fraction, arb | None]]:
+        """Time intervals that cover [start, end], cut in halves until the range is enough; None where it never is."""
         self.gap(comparison, start)  # raises where the quantities do not exist
         for piece, low, high in self.cells(start, end):
             stack = [(low, high, 0)]
             while stack:
                 a, b, depth = stack.pop()
                 found = self.range(comparison, piece, a, b)
-                decided = found is not None and (found > 0 or found < 0 or found.is_zero())
+                decided = found is not None and enough(found)
                 if decided or depth == CUTS or a == b:
                     yield piece.start + a * piece.length, piece.start + b * piece.length, found if decided else None
                 else:
@@ -409,9 +422,11 @@ def _time_fails(claim: FirstTime, trajectory: Trajectory) -> str:
     for time in sorted({claim.earliest, *_samples(trajectory, Fraction(0), claim.latest)}):
         gap = trajectory.gap(comparison, time)
         if gap < 0 if above else gap > 0:  # by continuity the two sides were equal before
+            trajectory.require_continuous(comparison, Fraction(0), time)
             if time <= claim.earliest:
                 return f"it is reached before t = {_short(time)}"
             crossed = True
+            break
     for a, b, found in trajectory.signs(comparison, Fraction(0), claim.earliest if crossed else claim.latest):
         if found is None or found.is_zero():
             raise KernelError(f"the enclosure does not decide the time between t = {_short(a)} and {_short(b)}")
