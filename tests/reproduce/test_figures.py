@@ -149,11 +149,13 @@ def test_lemma_1_and_theorem_1_of_rmc21_can_fail(monkeypatch: pytest.MonkeyPatch
     arguments: dict[str, Any] = {"problem": asdict(problem), "draw": 0, "steps": 300, "seed": 0, "target": None}
     good = rmc21_dynamics.train(Context(), **arguments)
     assert good["series/theorem"][..., 0].sum() > 1000 and good["series/theorem"][..., 2].sum() == 0
-    assert good["series/lemma"][-1, :, 0].min() > 1e6 * good["series/lemma"][-1, :, 1].max()
+    drift, rest, allowed = good["series/lemma"][-1].T
+    assert (rest <= allowed).all() and (drift > 1e3 * allowed).all()  # the comparison says something
     squares = rmc21_dynamics._squares
     with monkeypatch.context() as patched:
         patched.setattr(rmc21_dynamics, "_squares", lambda blocks: squares(blocks) ** 2)
-        assert rmc21_dynamics.train(Context(), **arguments)["series/lemma"][-1, :, 1].max() > 1e-3
+        lemma = rmc21_dynamics.train(Context(), **arguments)["series/lemma"][-1]
+        assert (lemma[:, 1] > 1e3 * lemma[:, 2]).all()
     whole = Training.gradient
     with monkeypatch.context() as patched:
         patched.setattr(Training, "gradient", lambda self: whole(self) * torch.linspace(0, 9, self.flat.shape[1]))

@@ -264,4 +264,18 @@ def gaussian(model: Model, deviations: Any, *, seed: int, kind: Any) -> dict[str
     }
 
 
-__all__ = ["Entries", "Huber", "Measurements", "Objective", "Square", "Training", "gaussian"]
+UNITS = 1000  # rounding of a comparison at one moment, in units of roundoff: more than its products and sums have
+
+
+def rounding(training: Training, squares: torch.Tensor) -> torch.Tensor:
+    """What rounding can make of differences of squared norms over the steps taken so far, (members,).
+
+    Every step rounds every squared norm by a few units of roundoff of its size, now and in the sums that are tracked;
+    the largest now stands for the largest on the way. An estimate, not a bound.
+    """
+    import torch
+
+    return 16 * torch.finfo(squares.dtype).eps * (training.count + 1) * squares.amax(1)
+
+
+__all__ = ["UNITS", "Entries", "Huber", "Measurements", "Objective", "Square", "Training", "gaussian", "rounding"]

@@ -81,6 +81,8 @@ def corollary_4_4(training: Training) -> torch.Tensor:
     """
     import torch
 
+    from theorytest.reproduce.training import UNITS
+
     blocks = training.blocks()
     slopes = training.blocks(training.gradient())
     core = blocks["G"]
@@ -111,7 +113,9 @@ def corollary_4_4(training: Training) -> torch.Tensor:
         found.append(margin)
     margins = torch.cat(found, dim=1)
     count = torch.full_like(margins[:, 0], margins.shape[1])
-    return torch.stack([count, (margins < -1e-9).sum(1).to(count.dtype), margins.amin(1)], dim=1)
+    return torch.stack(
+        [count, (margins < -UNITS * torch.finfo(margins.dtype).eps).sum(1).to(count.dtype), margins.amin(1)], dim=1
+    )
 
 
 def truncation(core: Tensor, V: Sequence[Tensor], epsilon: float) -> tuple[tuple[int, ...], float]:
