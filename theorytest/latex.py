@@ -439,7 +439,12 @@ def _replaced(value: Any, old: Any, new: Any) -> Any:
         return value
     inner = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     changed = {name: _replaced(item, old, new) for name, item in inner.items()}
-    return dataclasses.replace(value, **changed) if changed != inner else value
+    if changed == inner:
+        return value
+    if isinstance(value, Comparison):  # its sides no longer name its quantities: shown as a formula
+        lhs, relation, rhs = changed["lhs"], value.relation, changed["rhs"]
+        return claims.Identity(lhs, rhs) if relation == "=" else claims.Inequality(lhs, relation, rhs)
+    return dataclasses.replace(value, **changed)
 
 
 def _claim(value: Any) -> str:
