@@ -27,7 +27,17 @@ from theorytest.kernel.claim import (
     SquaredSingularValues,
 )
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.parameterization import Array, Focus, Link, evaluate
+from theorytest.kernel.parameterization import (
+    Array,
+    Block,
+    Chain,
+    Each,
+    Focus,
+    Link,
+    Parameterization,
+    Product,
+    evaluate,
+)
 from theorytest.kernel.rules import RULES, Context
 from theorytest.kernel.spectra import as_matrix, inner_gram, multiply, norm_failure, outer_gram, spectral_failure
 from theorytest.kernel.terms import Tensor, Term, constant, identity
@@ -103,6 +113,20 @@ def test_all_factors_of_a_balanced_chain():
     layers = Always(Identity(inner_gram(ends[0], "a", "b"), outer_gram(ends[1], "a", "b")), plain)
     found = apply("balanced-chain-spectrum", layers, data=("a", "b", "s", "t"))
     assert isinstance(found, AtTime) and found.motion == Flow(naive.MATRIX, Focus((), (Link(("s", "t")),)))
+
+
+def test_the_factors_of_a_chain_are_no_other_blocks() -> None:
+    """Modes and positions may have the same name: V[l] is no factor of the chain W[1] ... W[k] beside it."""
+    chain = Chain("s", "k", Block("W", ("s",), ()), "r", "z", "h", descending=False)
+    body = Product((Each("n", "N", Block("V", ("n",), ("r", "q"))), chain))
+    model = Parameterization("both", body, ("z", "q"), (("r", "d"), ("q", "d"), ("z", "e")), "")
+    flow = Flow(model, Focus(("l", "m"), (Link(("l", "m"), adjacent=True),)))
+    one, other = (as_matrix(model.letters(flow.focus)[name]) for name in ("V[l]", "V[m]"))
+    balance = Always(Identity(inner_gram(one, "i", "j"), outer_gram(other, "i", "j")), flow)
+    refused("other blocks are named", "balanced-chain-spectrum", balance, data=("i", "j", "l", "z"))
+    one, other = (as_matrix(model.letters(flow.focus)[name]) for name in ("W[l]", "W[m]"))
+    layers = Always(Identity(inner_gram(one, "i", "j"), outer_gram(other, "i", "j")), flow)
+    refused("other blocks are named", "balanced-chain-spectrum", layers, data=("i", "j", "s", "t"))
 
 
 @pytest.mark.parametrize(("x", "u"), [(MX, MU), (BATCHED[0], BATCHED[2])])

@@ -124,7 +124,9 @@ def _factors(flow: Flow, batch: list[str]) -> tuple[Matrix, Matrix]:
     (link,) = flow.focus.links
     letters = flow.parameterization.letters(flow.focus)
     ends = [f"{','.join((link.mode, name) if link.mode else (name,))}]" for name in link.positions]
-    found = [next(t for name, t in letters.items() if name.partition("[")[2] == end) for end in ends]
+    found = [tensor for end in ends for name, tensor in letters.items() if name.partition("[")[2] == end]
+    if len(found) != len(ends):
+        raise KernelError(f"other blocks are named like the positions {link.positions} of the chain")
     return as_matrix(found[0], *batch), as_matrix(found[1], *batch)
 
 
