@@ -230,6 +230,12 @@ def unbalanced_for_any_loss():
     return whole.claim, state(0, 1)
 
 
+@control(any_loss, breaks="order")
+def order_one_for_any_loss():
+    """The second part of Corollary 1 at N = 1."""
+    return vanishing.claim, state(0)
+
+
 x, t = Variable("w"), Variable("t")
 BLOW_UP = Evolution(
     "t",

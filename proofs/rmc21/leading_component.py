@@ -213,6 +213,12 @@ def exponent_one_over_n():
     return replace(leading, assumptions=(*leading.assumptions[:-1], weak)), at(N=3, g=1, M=8, a=3, d=1)
 
 
+@control(leading, breaks="gain")
+def negative_gain():
+    """g < 0: the ratio may be less than 1."""
+    return None, at(N=3, g=-2, M=-1, a=4, d=1)
+
+
 @control(leading, breaks="norm")
 def smaller_norm():
     """Without g <= M: the ratio may be less than 1."""

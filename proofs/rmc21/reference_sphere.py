@@ -13,7 +13,7 @@ from theorytest.derive.scalar import Reals
 from theorytest.kernel.rules import Square
 from theorytest.kernel.scalar import Variable, absolute, scalar
 
-from .corollary_1 import balanced_start, state, whole
+from .corollary_1 import balanced_start, state, vanishing, whole
 from .escape import at
 from .huber import BELOW, INSIDE, AtZero, W, assumed, bounded, clipped, constant_gradient, d, y
 from .lemma_1 import lemma_1
@@ -60,7 +60,6 @@ def setting(factor, measured, radius):
         BELOW,
         Assumption("measured", measured, bounded(W**2, (factor * n) ** 2)),
         IN_BALL,
-        Assumption("size", "the factor is not negative", bounded(0, factor)),
         Assumption("radius", radius, below(factor * rho, absolute(y) - d)),
     )
 
@@ -68,8 +67,9 @@ def setting(factor, measured, radius):
 def in_the_ball(derive, factor):
     """|W| <= factor * n <= factor * rho < |y| - delta."""
     real = Reals(derive)
-    facts = assumed(derive, "measured", "ball", "size", "radius")
-    measured, size, near, norm, radius = (real.suppose(fact.claim) for fact in facts)
+    facts = assumed(derive, "measured", "ball", *(["size"] if factor == a else []), "radius")
+    measured, size, near, *sign, radius = (real.suppose(fact.claim) for fact in facts)
+    norm = sign[0] if sign else real.at_most("0 <= 1", 0, factor)
     modulus = real.power(real.at_most("a square", 0, W**2, real.real(0), by=[(1, W, ())]), Fraction(1, 2))
     bound = real.at_most(
         "|W| is at most its bound", absolute(W), factor * n, measured, modulus, size, norm,
@@ -99,10 +99,13 @@ ball_of_sensing = Statement(
     kind="lemma",
     title="Tensor sensing: the loss gradient is constant on ||W|| <= rho if rho ||A_i|| < |y_i| - delta",
     source=Source("RMC21", "Appendix A"),
-    assumptions=setting(
-        a,
-        "|<A, W_e>| <= ||A|| ||W_e|| = a n (Cauchy and Schwarz), for the measurement W = <A, W_e>",
-        "a rho < |y| - delta",
+    assumptions=(
+        *setting(
+            a,
+            "|<A, W_e>| <= ||A|| ||W_e|| = a n (Cauchy and Schwarz), for the measurement W = <A, W_e>",
+            "a rho < |y| - delta",
+        ),
+        Assumption("size", "a = ||A|| >= 0", bounded(0, a)),
     ),
     claim=constant_gradient.claim,
     scope="all measurements of norm a, all observations with 0 < delta < |y|",
@@ -130,11 +133,30 @@ def any_radius():
     return None, at(delta=Fraction(1, 5), y=1, W=1, n=1, rho=1)
 
 
+@control(sphere, breaks="measured")
+def any_entry():
+    """An entry that exceeds the norm."""
+    return None, at(delta=Fraction(1, 5), y=1, W=1, n=0, rho=Fraction(1, 2))
+
+
+@control(sphere, breaks="ball")
+def outside_the_sphere():
+    """Outside the ball."""
+    return None, at(delta=Fraction(1, 5), y=1, W=1, n=1, rho=Fraction(1, 2))
+
+
+@control(sphere, breaks="below")
+def any_observation():
+    """Without 0 < delta < |y|."""
+    return None, at(delta=-1, y=0, W=0, n=0, rho=0)
+
+
 @control(ball_of_sensing, breaks="radius")
 def radius_of_completion():
     """The radius of completion, rho < |y| - delta, for a measurement of norm 2."""
     weak = Assumption("weak", "rho < |y| - delta", below(rho, absolute(y) - d))
-    varied = replace(ball_of_sensing, assumptions=(*ball_of_sensing.assumptions[:-1], weak))
+    kept = tuple(known for known in ball_of_sensing.assumptions if known.label != "radius")
+    varied = replace(ball_of_sensing, assumptions=(*kept, weak))
     return varied, at(delta=Fraction(1, 5), y=1, W=1, a=2, n=Fraction(1, 2), rho=Fraction(1, 2))
 
 
@@ -204,6 +226,12 @@ def of_every_loss(derive):
 def unbalanced_sensing():
     """Corollary 1 without balance."""
     return whole.claim, state(0, 1)
+
+
+@control(unchanged, breaks="order")
+def order_one_sensing():
+    """The second part of Corollary 1 at N = 1."""
+    return vanishing.claim, state(0)
 
 
 @control(unchanged, breaks="gradient at 0")
