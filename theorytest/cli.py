@@ -150,8 +150,9 @@ def progress(
 @click.argument("given", metavar="FILE.py[:NAME]")
 @click.option("--budget", default=60.0, show_default=True, help="Seconds for each conjecture.")
 @click.option("--seed", default=0, show_default=True, type=int, help="Seed of all searches.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for plots of trajectories (SVG).")
 @json_option
-def conjecture(given: str, budget: float, seed: int, json_file: Path | None) -> int:
+def conjecture(given: str, budget: float, seed: int, out: Path | None, json_file: Path | None) -> int:
     """Decide the conjectures of a file: prove, refute with the smallest witness, or say what was tried."""
     from theorytest.authoring import Run
     from theorytest.ledger import Ledger
@@ -177,6 +178,10 @@ def conjecture(given: str, budget: float, seed: int, json_file: Path | None) -> 
     written, made = ledger.finish(number, fragments)
     save(json_file, made)
     show(report.decisions(made, written, f"{path}.py", width=width()))
+    if out is not None:
+        from theorytest.notes.drawing import write_trajectories
+
+        show([((f"plot: {file}", ""),) for file in write_trajectories(made, out)])
     return int(bool(record.problems(made)))
 
 

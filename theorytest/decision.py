@@ -69,6 +69,15 @@ class Decision:
     seconds: float = 0.0
 
     @property
+    def series(self) -> dict[str, list[float]]:
+        """Curves for a plot: both sides along the flow of a witness, enclosed."""
+        if self.witness is None or not isinstance(self.statement.claim, AlongEveryFlow):
+            return {}
+        from theorytest.search.starts import curves
+
+        return curves(self.statement, self.witness)
+
+    @property
     def witness(self) -> Witness | None:
         """The exact numbers at which the claim fails."""
         held = self.certificate.payload if self.certificate is not None else None

@@ -128,7 +128,7 @@ class Checker:
         """What the check of that label returns, after the cited statements that are not checks of their own."""
         if label in self.library.entries:
             fragment = self.statement(label)
-            return [*self._ancestors(fragment), fragment]
+            return [*self._ancestors(fragment), fragment, *fragment.get("evidence", [])]
         entry = self.library.entry(label)
         for control in entry.controls:
             if control.statement.label == label:
@@ -243,6 +243,7 @@ class Checker:
             made["tried"] = list(decision.tried)
         return {
             "part": "statement",
+            "evidence": self._plotted(entry, decision) if decision is not None else [],
             "label": statement.label,
             "order": [*entry.order, 0],
             "entry": made,
@@ -272,6 +273,28 @@ class Checker:
             what = f"no statement is named {name!r}{near}" if name else "no conjecture: define one with conjecture(...)"
             raise InputError(f"{', '.join(f.name for f in self.library.files)}: {what}")
         return [self._unselected(e) for e in chosen]
+
+    def _plotted(self, entry: loader.Entry, decision: Decision) -> list[record.Fragment]:
+        """The flow along which a conjecture fails, as a piece of evidence with its curves."""
+        series = decision.series
+        if not series:
+            return []
+        label = decision.statement.label
+        made: dict[str, Any] = {"name": "trajectory", "arithmetic": "balls", "profile": "quick", "instances": 1}
+        made |= {"worst": "", "holds": False, "detail": "both sides along the flow of the witness, enclosed"}
+        made |= {"digits": None, "numbers": {}, "series": series, "seed": self.run.seed, "device": "cpu"}
+        return [
+            {
+                "part": "evidence",
+                "label": f"{label}/trajectory",
+                "parent": label,
+                "parent_fragment": self._unselected(entry),
+                "order": [*entry.order, 1],
+                "entry": {**made, "error": "", "seconds": 0.0},
+                "cites": [],
+                "left_out": "",
+            }
+        ]
 
     def _conjecture(self, statement: Statement) -> Decision:
         """Decide a conjecture for which no proof is offered."""

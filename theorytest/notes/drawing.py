@@ -6,10 +6,11 @@ from __future__ import annotations
 import io
 import re
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from theorytest.errors import InputError
-from theorytest.notes.document import Graph, Plot
+from theorytest.notes.document import Curve, Graph, Plot
 from theorytest.notes.graph import HEIGHT, draw
 
 # A shape of its own for every status, in a square of 14 x 14: colour is never all that tells.
@@ -98,6 +99,23 @@ def plot(value: Plot) -> str:
 def flat_plot(value: Plot) -> str:
     """The same plot in fixed colours, its text as outlines, for paper."""
     return _drawn(value, paper=True)
+
+
+def write_trajectories(record: Any, folder: Path) -> list[Path]:
+    """The trajectories among a run's evidence, each as an SVG file; the files that were written."""
+    written: list[Path] = []
+    for entry in record["statements"]:
+        for piece in entry["evidence"]:
+            series = {name: tuple(values) for name, values in piece["series"].items()}
+            at = series.pop("t", ())
+            stems = [name.removesuffix("_low") for name in series if name.endswith("_low")]
+            curves = tuple(Curve(stem, series[f"{stem}_low"], series[f"{stem}_high"]) for stem in stems)
+            if at and curves:
+                name = re.sub(r"\W+", "-", entry["label"]).strip("-").lower()
+                folder.mkdir(parents=True, exist_ok=True)
+                written.append(folder / f"{name}.svg")
+                written[-1].write_text(flat_plot(Plot(name, (), "t", at, curves)), encoding="utf-8")
+    return written
 
 
 def _drawn(value: Plot, *, paper: bool) -> str:

@@ -255,4 +255,37 @@ def enclosed(
     return None
 
 
-__all__ = ["certified", "enclosed", "find_start", "losses"]
+def curves(statement: Statement, witness: Witness, *, points: int = 80) -> dict[str, list[float]]:
+    """Both sides of a comparison along the flow of a witness, for a plot: times, and lower and upper ends of what
+    encloses each side."""
+    from theorytest.kernel.ball import ball, precision
+    from theorytest.kernel.flow import FlowSteps, follow
+    from theorytest.kernel.quantity import both_sides
+    from theorytest.kernel.trajectory import Trajectory
+
+    claim = statement.claim
+    assert isinstance(claim, AlongEveryFlow)
+    loss, steps = witness.data
+    assert isinstance(loss, MeasuredLoss) and isinstance(steps, FlowSteps)
+    problem = problem_of(claim, witness.instance, loss)
+    trajectory = Trajectory(problem, follow(problem, steps))
+    start = exact_state(problem.concrete(), dict(witness.instance.blocks))
+    comparison = from_start(claim.comparison, start)
+    found: dict[str, list[float]] = {
+        name: [] for name in ("t", "side_left_low", "side_left_high", "side_right_low", "side_right_high")
+    }
+    for k in range(points + 1):
+        time_ = trajectory.end * k / points
+        with precision(96):
+            try:
+                sides = [ball(x) for x in both_sides(comparison, trajectory.state(time_))]
+            except KernelError:
+                continue
+            found["t"].append(float(time_))
+            for name, side in zip(("side_left", "side_right"), sides, strict=True):
+                found[f"{name}_low"].append(float(side.lower()))
+                found[f"{name}_high"].append(float(side.upper()))
+    return found
+
+
+__all__ = ["certified", "curves", "enclosed", "find_start", "losses"]
