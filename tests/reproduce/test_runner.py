@@ -57,6 +57,8 @@ def test_a_figure_is_written_and_is_not_computed_twice(small: Figure, tmp_path: 
     assert one(tmp_path, seed=1).seconds > 0  # another seed is another computation
     text = "\n".join("".join(t for t, _ in line) for line in (*made_lines(made, width=100), *summary([made])))
     page = (tmp_path / "RC20-Fig1" / "comparison.md").read_text()
+    everything = (tmp_path / "comparison.md").read_text()
+    assert everything.endswith(page) and f"| RC20-Fig1 | {made.title} | quick |" in everything
     assert page.startswith("## RC20-Fig1: ") and page.count("\n| RC20-Thm1 |") == len(made.report.agreements)
     assert all(row.replace("\\|", "").count("|") in (6, 7) for row in page.splitlines() if row.startswith("|"))
     assert "published 1.84" in text and "RC20-Thm1" in text and "1 figure" in text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from theorytest.reproduce.figure import Report
+import json
+from pathlib import Path
+
+from theorytest.reproduce.figure import FIGURES, Report
 
 
 def markdown(name: str, title: str, report: Report, seconds: float) -> str:
@@ -24,6 +27,30 @@ def markdown(name: str, title: str, report: Report, seconds: float) -> str:
     return "\n".join(lines) + "\n"
 
 
+def page(folder: Path) -> str:
+    """All figures that have been made in a folder: a summary, then the section of each."""
+    rows: list[str] = []
+    sections: list[str] = []
+    for name in FIGURES:
+        file, section = folder / name / "result.json", folder / name / "comparison.md"
+        if not (file.is_file() and section.is_file()):
+            continue
+        made = json.loads(file.read_text(encoding="utf-8"))
+        held, not_held, open_ = (sum(f["holds"] is value for f in made["facts"]) for value in (True, False, None))
+        points = sum(t["instances"] for t in made["theorems"])
+        broken = sum(t["violations"] for t in made["theorems"])
+        theory = f"{points} points, {broken} violations" if made["theorems"] else ""
+        rows.append(
+            _row(name, made["title"], made["configuration"]["profile"], str(held), str(not_held), str(open_), theory)
+        )
+        sections.append(section.read_text(encoding="utf-8"))
+    head = [
+        "| id | what | profile | hold | do not hold | cannot be told | theorems on the runs |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows, "", *sections])
+
+
 def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
@@ -37,4 +64,4 @@ def _plain(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-__all__ = ["markdown"]
+__all__ = ["markdown", "page"]

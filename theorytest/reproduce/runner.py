@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from theorytest.errors import InputError
-from theorytest.reproduce.comparison import markdown
+from theorytest.reproduce.comparison import markdown, page
 from theorytest.reproduce.engine import Arrays, Context, as_json, dumps, read_arrays, write_arrays
 from theorytest.reproduce.figure import FIGURES, Figure, Options, Part, Report, figure
 from theorytest.verification import one_thread, require
@@ -204,6 +204,7 @@ def _finish(
     files += [place / "comparison.md", place / "result.json"]
     made = Made(entry.id, entry.title, report, tuple(files), seconds, tuple(notes))
     _write_text(place / "result.json", json.dumps(made.to_json(), indent=1, ensure_ascii=False) + "\n")
+    _write_text(folder / "comparison.md", page(folder))
     return made
 
 
