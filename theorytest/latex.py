@@ -16,11 +16,12 @@ from itertools import chain, count
 from typing import Any
 
 from theorytest.kernel import claim as claims
+from theorytest.kernel.definition import nouns
 from theorytest.kernel.parameterization import Array
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.rank import Component, LawCount, LawSpace, ParameterMap
 from theorytest.kernel.scalar import Exp, Expression, Ln, Number, Power, Sum, Times, Variable
-from theorytest.kernel.terms import DELTA, Factor, Monomial, Tensor, Term
+from theorytest.kernel.terms import DELTA, Factor, Monomial, Tensor, Term, constant
 
 GREEK_LETTERS = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
 _LOWER = "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon varphi"
@@ -542,15 +543,16 @@ def _claim(value: Any) -> str:
             return rf"{_claim(comparison)} \quad {text('along the flow for the first time at')} \; {when}"
         case claims.Exactly(size, exact):
             return f"{symbol(size)} = {exact}"
-        case claims.ReadAtStart(inner, _):
-            return rf"{_claim(inner)} \quad {text('at')} \; t = 0"
-        case claims.ReadAlways((), inner, _):
-            return rf"{_claim(inner)} \quad {text('at all times')}"
-        case claims.ReadAlways(conditions, inner, _):
+        case claims.ReadAtStart(inner, reading):
+            return rf"{_claim(inner)} \quad {text('at')} \; t = 0{_read(reading, inner)}"
+        case claims.ReadAlways((), inner, reading):
+            return rf"{_claim(inner)} \quad {text('at all times')}{_read(reading, inner)}"
+        case claims.ReadAlways(conditions, inner, reading):
             where = r" ,\; ".join(map(_claim, conditions))
-            return rf"{_claim(inner)} \quad {text('at all times at which')} \; {where}"
-        case claims.ReadConserved(expression, _):
-            return rf"\frac{{d}}{{dt}} \left[ {scalar(expression)} \right] = 0"
+            shown = _read(reading, inner, *conditions)
+            return rf"{_claim(inner)} \quad {text('at all times at which')} \; {where}{shown}"
+        case claims.ReadConserved(expression, reading):
+            return rf"\frac{{d}}{{dt}} \left[ {scalar(expression)} \right] = 0{_read(reading, expression)}"
         case claims.Definition(meaning):
             return text(meaning) if isinstance(meaning, str) else _part(meaning)
         case claims.InWords(words):
@@ -570,6 +572,43 @@ def _claim(value: Any) -> str:
             factor = "L " if depth else ""
             slope = r"\left\langle \nabla \mathcal{L}, u_r v_r^{\top} \right\rangle"
             return rf"\dot{{\sigma}}_r = -{factor}\left(\sigma_r^{{2}}\right)^{{{exponent}}} {slope}"
+        case claims.AtTime(inner, _):
+            return rf"{_claim(inner)} \quad {text('at that time')}"
+        case claims.NormRate(square, relation, rate, _, factor):
+            weight = "" if factor == constant(1) else rf"{term(factor)} \, "
+            root = rf"\frac{{d}}{{dt}} \sqrt{{{term(square)}}}"
+            return f"{weight}{root} {_BOUNDS[relation]} {term(rate)}"
+        case claims.Iteration():
+            return _iteration(value)
+        case claims.RestProduct(product, factor, _):
+            return rf"{term(product)} = \prod_{{n \ne m}} \left({term(factor)}\right)^{{(n)}}"
+        case claims.LastFactor(letter, _):
+            return rf"{symbol(letter.name)} \; {text('is the last factor')}"
+        case claims.LargestConserved(laws):
+            sizes = r" ,\, ".join(rf"\left| {term(law.quantity)} \right|" for law in laws)
+            return rf"\frac{{d}}{{dt}} \max \left\{{ {sizes} \right\}} = 0"
+        case claims.SameSingularValues(left, right):
+            return rf"\sigma\left({_of_matrix(left)}\right) = \sigma\left({_of_matrix(right)}\right)"
+        case claims.SquaredSingularValues(matrix, values):
+            return rf"\sigma^{{2}}\left({_of_matrix(matrix)}\right) = \left\{{ {term(values)} \right\}}"
+        case claims.RankAtMost(left, right):
+            return rf"\operatorname{{rank}} {_of_matrix(left)} \le \operatorname{{rank}} {_of_matrix(right)}"
+        case claims.RankAtMostRows(matrix, equal):
+            rows = text("number of its nonzero rows")
+            return rf"\operatorname{{rank}} {_of_matrix(matrix)} {'=' if equal else chr(92) + 'le'} {rows}"
+        case claims.RankIsCount(matrix, values):
+            return rf"\operatorname{{rank}} {_of_matrix(matrix)} = \# \left\{{ {term(values)} \ne 0 \right\}}"
+        case claims.Matricization():
+            return _matricization(value)
+        case claims.TuckerNorm(omitted, unfolded):
+            core = r"\left\lVert \left[G\right]_{(1)} \right\rVert_{2}" if unfolded else r"\left\lVert G \right\rVert"
+            last = f"N - {omitted}" if omitted else "N"
+            product = rf"\prod_{{n = 1}}^{{{last}}} \left\lVert V^{{(n)}} \right\rVert_{{2}}"
+            return rf"\left\lVert {_TUCKER_PRODUCT} \right\rVert \le {core} {product}"
+        case claims.HigherOrderSVD(superdiagonal):
+            kind = "superdiagonal" if superdiagonal else "all-orthogonal, with ordered slices"
+            core = text(f"orthogonal factors, core {kind}")
+            return rf"T = C \times_{{1}} U^{{(1)}} \cdots \times_{{N}} U^{{(N)}} \quad {core}"
         case claims.All():
             return r" ,\qquad ".join(dict.fromkeys(map(_claim, _conjuncts(value))))
         case LawCount(model, least, most):
@@ -665,11 +704,57 @@ def _fold(value: claims.Fold) -> str:
     return r" ,\qquad ".join([rf"{which} :", *shown, *made]).replace(": ,", ":", 1)
 
 
+def _read(reading: claims.Reading, *spoken: Any) -> str:
+    """What the variables that occur stand for."""
+    names = {one.name for one in nouns(spoken) if isinstance(one, Variable)}
+    pieces: list[str] = []
+    for name, meaning in reading.meanings:
+        if isinstance(meaning, claims.Entry):
+            shown = rf"W_{{{' '.join(map(str, meaning.index))}}}"
+        else:
+            shown = r"\det W" if isinstance(meaning, claims.Determinant) else term(meaning)
+        pieces += [f"{symbol(name)} = {shown}"] if name in names else []
+    listed = r" ,\; ".join(pieces)
+    return rf" ,\; {text('with')} \; {listed}" if pieces else ""
+
+
 def _combination(coefficients: tuple[int, int, int]) -> str:
     """A combination of 1, L and l."""
     constant, by_depth, by_layer = coefficients
     pieces = [f"{'' if c == 1 else '-' if c == -1 else c}{name}" for c, name in ((by_depth, "L"), (by_layer, "l")) if c]
     return _signed([*pieces, *([str(constant)] if constant else [])]) or "0"
+
+
+_BOUNDS = {"=": "=", "<=": r"\le", ">=": r"\ge"}
+_TUCKER_PRODUCT = r"G \times_{1} V^{(1)} \cdots \times_{N} V^{(N)}"
+
+
+def _iteration(value: claims.Iteration) -> str:
+    """The power, where an update multiplies by one letter; else start and update."""
+    state = value.letter[value.legs]
+    shown, size = symbol(value.letter.name), symbol(value.size)
+    return (
+        rf"{term(state)} \leftarrow {term(value.update)} \quad {text('from')} \; {term(value.start)} \quad "
+        rf"{text('so often as')} \; {size} \; {text('says, gives')} \; {shown}"
+    )
+
+
+def _of_matrix(value: claims.Matrix) -> str:
+    """A matrix by its entries."""
+    return rf"\left({term(value.entries)}\right)_{{{_index(value.row)} {_index(value.column)}}}"
+
+
+def _matricization(value: claims.Matricization) -> str:
+    up = value.kronecker == "increasing"
+    where = text(f"columns: {value.columns}")
+    if value.formula == "pairing":
+        others = r"w^{1} \odot \cdots \odot w^{N}" if up else r"w^{N} \odot \cdots \odot w^{1}"
+        inner = rf"\left\langle \left[A\right]_{{(n)}} \left({others}\right)_{{\ne n}}, w^{{n}} \right\rangle"
+        whole = r"\left\langle A, w^{1} \otimes \cdots \otimes w^{N} \right\rangle"
+        return rf"{whole} = {inner} \quad {where}"
+    others = r"V^{(1)} \odot \cdots \odot V^{(N)}" if up else r"V^{(N)} \odot \cdots \odot V^{(1)}"
+    product = rf"V^{{(n)}} \left[G\right]_{{(n)}} \left({others}\right)_{{\ne n}}^{{\top}}"
+    return rf"\left[W\right]_{{(n)}} = {product} \quad {where}"
 
 
 def _power(name: str, exponent: int) -> str:
