@@ -572,6 +572,20 @@ def test_certified_on_instances(run, shell):
     assert problem.startswith("T-1 is UNDECIDED, expected CERTIFIED: certificate rejected")
 
 
+def test_refuted_by_a_witness_of_the_author(run, shell):
+    refuted = CERTIFIED.replace("CERTIFIED", "REFUTED").replace("@certified", "@refuted")
+    refuted = refuted.replace("SliceTruncation()", "SliceTruncation(factor=Fraction(100))")
+    refuted = refuted.replace("return tuple(", "return Witness(next(")
+    refuted = refuted.replace(" in (1, 2, run.seed + 3))", " in (9,)))")
+    result = run(shell.HEAD + refuted)
+    assert result.ok, result.problems
+    (certificate,) = entry(result, "T-1")["certificates"]
+    assert (certificate["kind"], entry(result, "T-1")["scope"]) == ("witness", "at the witness")
+    weak = refuted.replace("Fraction(100)", "Fraction(1, 100)")
+    (problem,) = run(shell.HEAD + weak).problems
+    assert problem.startswith("T-1 is UNDECIDED, expected REFUTED: certificate rejected")
+
+
 def test_a_proof_and_instances_together(run, shell, tmp_path: Path):
     """What is proved and also certified is PROVED; the record keeps both certificates, and both are checked again."""
     from theorytest.kernel.check import recheck

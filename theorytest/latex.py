@@ -734,8 +734,8 @@ def _iteration(value: claims.Iteration) -> str:
     state = value.letter[value.legs]
     shown, size = symbol(value.letter.name), symbol(value.size)
     return (
-        rf"{term(state)} \leftarrow {term(value.update)} \quad {text('from')} \; {term(value.start)} \quad "
-        rf"{text('so often as')} \; {size} \; {text('says, gives')} \; {shown}"
+        rf"{shown} : \quad {term(state)} \leftarrow {term(value.update)} \quad "
+        rf"{text('from')} \; {term(value.start)} ,\; {size} \; {text('times')}"
     )
 
 

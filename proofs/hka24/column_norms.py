@@ -45,7 +45,7 @@ ones = constant(1, ("r", COLUMNS))
 dimension = constant(1, ("_n", ROWS)).sum("_n")  # d_m, as a number
 
 upper, lower, lower_square, mean, largest, cosine = (
-    Tensor(name, (COLUMNS,)) for name in ("ω^k", "(ω/√d)^k", "(ω²/d)^k", "ω²/d", "s", "α")
+    Tensor(name, (COLUMNS,)) for name in ("ω^k", "(ω²/d)^(k/2)", "(ω²/d)^k", "ω²/d", "s", "α")
 )
 vector = Tensor("v", (COLUMNS, ROWS))
 
