@@ -523,10 +523,14 @@ def reproduce(
         workers = cores() if device == "cpu" else 1
     options = {"profile": profile, "device": device, "dtype": dtype, "seed": seed}
     made: list[Any] = []
-    with progress("computing", "preparing") as step:
-        for entry in run(ids, **options, target=target, data=data, out=out, workers=workers, progress=step):
-            made.append(entry)
-            show(table.made_lines(entry, width=width()))
+    try:
+        with progress("computing", "preparing") as step:
+            for entry in run(ids, **options, target=target, data=data, out=out, workers=workers, progress=step):
+                made.append(entry)
+                show(table.made_lines(entry, width=width()))
+    except KeyboardInterrupt:
+        click.echo("theorytest: interrupted; the same command goes on from where it was", err=True)
+        return 130
     save(json_file, {"schema": 1, **options, "figures": [entry.to_json() for entry in made]})
     show(table.summary(made))
     return int(any(a.violations for entry in made for a in entry.report.agreements))

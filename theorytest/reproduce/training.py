@@ -167,13 +167,15 @@ class Training:
         self._split()
 
     def _split(self) -> None:
-        """The objective of every group of members."""
+        """The objective of every group of members, with the group's first place and the one after its last."""
         import torch
 
-        members = torch.arange(len(self.flat), device=self.flat.device)
-        parts = [members[k : k + self.group] for k in range(0, len(members), self.group)]
-        whole = len(parts) == 1
-        self.groups = [(part, self.objective if whole else self.objective.take(part)) for part in parts]
+        count, size = len(self.flat), self.group
+        members = torch.arange(count, device=self.flat.device)
+        self.groups = [
+            (k, min(k + size, count), self.objective if count <= size else self.objective.take(members[k : k + size]))
+            for k in range(0, count, size)
+        ]
 
     def blocks(self, flat: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         """The parameters (or another tensor like them), block by block."""
@@ -194,10 +196,9 @@ class Training:
 
         made: list[torch.Tensor] = []
         blocks = self.blocks()
-        for members, objective in self.groups:
+        for low, high, objective in self.groups:
             some = blocks
             if len(self.groups) > 1:
-                low, high = int(members[0]), int(members[-1]) + 1
                 some = {name: block[low:high] for name, block in blocks.items()}
             W, pull = self.model.pullback(some)
             gradients = pull(objective.gradient(W))
