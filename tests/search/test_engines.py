@@ -231,6 +231,15 @@ def test_the_automatic_choice_compiles_for_much_work_only(monkeypatch: pytest.Mo
     assert GradientFlow(TWO, RC).batch(start, 1).engine == "compiled"
 
 
+def test_code_that_does_not_compile_is_left_to_the_torch_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "compiler", lambda: "/bin/false")
+    monkeypatch.setattr(native, "WORK", 0)
+    model = deep_matrix_factorization(1, 2, depth=2)
+    assert integrate_batch(model, HalfSum({(0, 1): 7}), starts(model, 2), [1]).engine != "compiled"
+    with pytest.raises(InputError, match="compiles this flow"):
+        integrate_batch(model, HalfSum({(0, 1): 7}), starts(model, 2), [1], engine="compiled")
+
+
 def test_a_compiler_that_does_not_work_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     native.compiler.cache_clear()
     monkeypatch.setattr(native.shutil, "which", lambda name: "/bin/false")

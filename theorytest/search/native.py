@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-shared", "-w")
+WIDEST = 1 << 16  # multiplications of one product
 STEPS = 2000  # of one instance; beyond, the torch engine takes over
-WORK = 40_000  # parameters of all instances, from which compiling is worth it (docs/benchmarks.md)
+WORK = 150_000  # multiplications of one field for all instances, from which compiling is worth it (measured)
 
 
 def obstacle(model: Any, losses: LossBatch, *, device: Any, atol: float, levels: Sequence[Level]) -> str:
@@ -47,7 +48,7 @@ def obstacle(model: Any, losses: LossBatch, *, device: Any, atol: float, levels:
         return f"needed device='cpu', not {device}: use engine='torch'"
     if atol or levels:
         return "needed atol=0 and no levels: use engine='torch'"
-    if contraction_of(model, wide=1 << 16) is None:
+    if contraction_of(model, wide=WIDEST) is None:
         return "needed a model that is one einsum of two blocks or more: use engine='torch'"
     if losses.kind != "linear":
         entries = losses.entries(tuple(model.shape))
@@ -55,12 +56,20 @@ def obstacle(model: Any, losses: LossBatch, *, device: Any, atol: float, levels:
             return "needed losses that are one polynomial of each observed entry: use engine='torch'"
     if compiler() is None:
         return f"needed a C compiler ({', '.join(COMPILERS)}) that works: install one, or use engine='torch'"
+    _, base, pattern = values_of(losses, tuple(model.shape))
+    try:
+        compiled(model, base, pattern)
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"needed a C compiler that compiles this flow ({type(error).__name__}): use engine='torch'"
     return ""
 
 
 def pays(model: Any, batch: int) -> bool:
     """Whether the engine is faster than the others, compiling included."""
-    return model.parameters * batch >= WORK
+    contraction = contraction_of(model, wide=WIDEST)
+    if contraction is None:
+        return False
+    return 3 * sum(prod(map(prod, step.sizes)) for step in contraction.steps) * batch >= WORK
 
 
 def run(
@@ -170,7 +179,7 @@ def _names(letter: str, sizes: Sequence[int]) -> list[str]:
 
 def _field(model: Any, base: Any, pattern: Pattern) -> list[str]:
     """Statements that compute ``k`` (h times the flow's field) from ``x``, ``number`` and ``h``."""
-    contraction = contraction_of(model, wide=1 << 16)
+    contraction = contraction_of(model, wide=WIDEST)
     assert contraction is not None
     lines: list[str] = []
     offsets, place = {}, 0
