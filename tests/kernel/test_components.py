@@ -28,6 +28,7 @@ from theorytest.kernel.claim import (
     Flow,
     Identity,
     Inequality,
+    Rate,
     Where,
     ZeroStays,
 )
@@ -36,7 +37,7 @@ from theorytest.kernel.parameterization import Array, Block, Each, Focus, Link, 
 from theorytest.kernel.rules import RULES, Context
 from theorytest.kernel.scalar import ZERO, Scalar, Variable
 from theorytest.kernel.statement import REFUTED, UNDECIDED, Assumption, Certificate, Instance, Statement, Witness
-from theorytest.kernel.terms import Tensor, Term, constant
+from theorytest.kernel.terms import Tensor, Term, constant, zero
 from theorytest.models import CP, DEEP_MATRIX, DEEP_TUCKER, TUCKER
 
 ONE = Fraction(1)
@@ -98,13 +99,72 @@ def instance(factors: Any, gradient: Any, **members: int) -> Instance:
 SHAPES = [(2, 2), (2, 3, 2), (1, 2, 2), (2, 1, 1, 2), (3, 2)]
 
 
+# -- the norm of a component -------------------------------------------------------------------------------------------
+
+
+def rate_of_a_factor(model: Parameterization, flow: Flow) -> Rate:
+    (own,) = model.letters(flow.focus).values()
+    legs = ("r", "i") if own.sizes[0] == "R" else ("i", "r")
+    quantity = (own[legs] * own[legs]).sum("i")
+    return Rate(quantity, quantity.along(flow.velocities()), flow)
+
+
+@pytest.mark.parametrize("legs", [("r", "i[n]"), ("i[n]", "r")])
+def test_component_norm(legs: tuple[str, str]) -> None:
+    model = Parameterization("CP", Each("n", "N", Block("w", ("n",), legs)), ("i[*]",), (("i", "d"), ("r", "R")), "")
+    flow = Flow(model, Focus(("m",)))
+    assert apply("component-norm-rate", rate_of_a_factor(model, flow)) == ComponentNormRate(flow)
+
+
+def shaped(body: Any, output: tuple[str, ...] = ("i[*]",)) -> Flow:
+    legs = (("i", "d"), ("r", "R"), ("t", "T"))
+    return Flow(Parameterization("other", body, output, legs, ""), Focus(("m",)))
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        Flow(DEEP_MATRIX, Focus((), (Link(("l",)),))),
+        Flow(DEEP_TUCKER, Focus(("m",))),
+        shaped(Each("n", "N", Product((Block("w", ("n",), ("r", "i[n]")),)))),
+        shaped(Each("n", "N", Block("w", ("n",), ("i[n]",)))),
+        shaped(Each("n", "N", Block("w", ("n",), ("r",))), ("r",)),
+        shaped(Each("n", "N", Block("w", ("n",), ("r", "t", "i[n]")))),
+        shaped(Each("n", "N", Block("w", ("n",), ("r", "i[n]"))), ("r", "i[*]")),
+        shaped(Each("n", "N", Block("w", (), ("r", "i[n]")))),
+    ],
+)
+def test_component_norm_needs_a_sum_of_outer_products(flow: Flow) -> None:
+    with pytest.raises(KernelError, match="not a sum of outer products"):
+        apply("component-norm-rate", Rate(zero(), zero(), flow))
+
+
+def test_component_norm_refuses() -> None:
+    flow = Flow(CP, Focus(("n",)))
+    right = rate_of_a_factor(CP, flow)
+    with pytest.raises(KernelError, match="the rate of one squared norm"):
+        apply("component-norm-rate", replace(right, rate=right.rate * Fraction(1, 2)))
+    for other in (Flow(CP, Focus(("n", "m"))), replace(flow, decay=Fraction(1))):
+        with pytest.raises(KernelError, match="the plain flow"):
+            apply("component-norm-rate", replace(right, motion=other))
+    with pytest.raises(KernelError, match="needs 1 premises"):
+        apply("component-norm-rate")
+
+
 # -- what vanishes stays zero ------------------------------------------------------------------------------------------
 
 
 def test_the_kernel_knows_the_module() -> None:
-    registered = {"along-components", "zero-stays", "component-stays-zero", "component-alignment"}
+    registered = {
+        "along-components",
+        "component-norm-rate",
+        "zero-stays",
+        "component-stays-zero",
+        "component-alignment",
+    }
     assert {RULES[name] for name in registered} == {
         components.along_components,
+        components.component_norm_rate,
         components.zero_stays,
         components.component_stays_zero,
         components.component_alignment,

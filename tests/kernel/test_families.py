@@ -1,21 +1,17 @@
-"""Induction over families of numbers, and the norm of a component: what the rules conclude, and what they refuse."""
+"""Induction over families of numbers: what the rules conclude, and what they refuse."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from theorytest.kernel import families
-from theorytest.kernel.claim import Claim, ComponentNormRate, Flow, Fold, Identity, Inequality, Rate, Where
+from theorytest.kernel.claim import Claim, Fold, Identity, Inequality, Where
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.parameterization import Block, Each, Focus, Link, Parameterization, Product
 from theorytest.kernel.rules import RULES, Context
 from theorytest.kernel.scalar import Exp, Ln, Variable, scalar, sqrt
 from theorytest.kernel.statement import Statement
-from theorytest.kernel.terms import zero
-from theorytest.models import CP, DEEP_MATRIX, DEEP_TUCKER
 
 s, n, p, c, d = (Variable(name) for name in "snpcd")
 
@@ -139,52 +135,3 @@ def test_cases() -> None:
         apply("fold-cases", partial, data=(root,))
     with pytest.raises(KernelError, match="two cases"):
         apply("fold-cases", replace(PRODUCT, claims=(POSITIVE, Where((), below(0, n)))), data=(bound,))
-
-
-def rate_of_a_factor(model: Parameterization, flow: Flow) -> Rate:
-    (own,) = model.letters(flow.focus).values()
-    legs = ("r", "i") if own.sizes[0] == "R" else ("i", "r")
-    quantity = (own[legs] * own[legs]).sum("i")
-    return Rate(quantity, quantity.along(flow.velocities()), flow)
-
-
-@pytest.mark.parametrize("legs", [("r", "i[n]"), ("i[n]", "r")])
-def test_component_norm(legs: tuple[str, str]) -> None:
-    model = Parameterization("CP", Each("n", "N", Block("w", ("n",), legs)), ("i[*]",), (("i", "d"), ("r", "R")), "")
-    flow = Flow(model, Focus(("m",)))
-    assert apply("component-norm-rate", rate_of_a_factor(model, flow)) == ComponentNormRate(flow)
-
-
-def shaped(body: Any, output: tuple[str, ...] = ("i[*]",)) -> Flow:
-    legs = (("i", "d"), ("r", "R"), ("t", "T"))
-    return Flow(Parameterization("other", body, output, legs, ""), Focus(("m",)))
-
-
-@pytest.mark.parametrize(
-    "flow",
-    [
-        Flow(DEEP_MATRIX, Focus((), (Link(("l",)),))),
-        Flow(DEEP_TUCKER, Focus(("m",))),
-        shaped(Each("n", "N", Product((Block("w", ("n",), ("r", "i[n]")),)))),
-        shaped(Each("n", "N", Block("w", ("n",), ("i[n]",)))),
-        shaped(Each("n", "N", Block("w", ("n",), ("r",))), ("r",)),
-        shaped(Each("n", "N", Block("w", ("n",), ("r", "t", "i[n]")))),
-        shaped(Each("n", "N", Block("w", ("n",), ("r", "i[n]"))), ("r", "i[*]")),
-        shaped(Each("n", "N", Block("w", (), ("r", "i[n]")))),
-    ],
-)
-def test_component_norm_needs_a_sum_of_outer_products(flow: Flow) -> None:
-    with pytest.raises(KernelError, match="not a sum of outer products"):
-        apply("component-norm-rate", Rate(zero(), zero(), flow))
-
-
-def test_component_norm_refuses() -> None:
-    flow = Flow(CP, Focus(("n",)))
-    right = rate_of_a_factor(CP, flow)
-    with pytest.raises(KernelError, match="the rate of one squared norm"):
-        apply("component-norm-rate", replace(right, rate=right.rate * Fraction(1, 2)))
-    for other in (Flow(CP, Focus(("n", "m"))), replace(flow, decay=Fraction(1))):
-        with pytest.raises(KernelError, match="the plain flow"):
-            apply("component-norm-rate", replace(right, motion=other))
-    with pytest.raises(KernelError, match="needs 1 premises"):
-        apply("component-norm-rate")

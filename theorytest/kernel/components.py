@@ -1,5 +1,5 @@
-"""Components of a CP factorization of any order: what vanishes stays zero, alignment with a constant gradient, and
-norms as functions of time.
+"""Components of a CP factorization of any order: the rate of their norms, what vanishes stays zero, alignment with a
+constant gradient, and norms as functions of time.
 
 They follow from one named mode: the rules add up over the modes, which are all alike.
 """
@@ -24,6 +24,7 @@ from theorytest.kernel.claim import (
     Flow,
     Identity,
     Inequality,
+    Rate,
     ZeroStays,
 )
 from theorytest.kernel.errors import KernelError
@@ -60,6 +61,39 @@ def outer_products(model: Parameterization) -> OuterProducts:
         if len(own) == 1 and len(block.legs) == 2 and model.output == (f"{own[0].partition('[')[0]}[*]",):
             return OuterProducts(block, 1 - block.legs.index(own[0]), body.count)
     raise KernelError(f"{model.name} is not a sum of outer products")
+
+
+def one_factor(flow: Flow) -> tuple[Term, Term]:
+    """The entry i of the factor of component r at the named mode, and its velocity; refuse any but the plain flow with
+    one named mode."""
+    read = outer_products(flow.parameterization)
+    if len(flow.focus.modes) != 1 or flow != Flow(flow.parameterization, Focus(flow.focus.modes)):
+        raise KernelError("the plain flow, with one named mode, was needed")
+    (factor,) = flow.parameterization.letters(flow.focus).values()
+    ((legs, velocity),) = flow.velocities().values()
+    names = ("r", "i") if read.row == 0 else ("i", "r")
+    return read.entry(factor), velocity.rename(dict(zip(legs, names, strict=True)))
+
+
+# -- the norm of a component -------------------------------------------------------------------------------------------
+
+
+@rule("component-norm-rate")
+def component_norm_rate(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
+    """The norm of component r of a CP factorization of any order.
+
+    With s_n = ||w_r^n||^2, the premise is, for an arbitrary mode n, d/dt s_n = 2 <-grad, component r>, which is
+    2 P_r gamma_r. Where P_r = (s_1 ... s_N)^(1/2) > 0, the chain rule and the product rule give
+    d/dt P_r = 1/(2 P_r) sum_n (d/dt s_n) prod_{m != n} s_m = gamma_r sum_n prod_{m != n} s_m.
+    """
+    count(premises, 1)
+    take(data)
+    premise = only(premises[0], Rate)
+    w, v = one_factor(premise.motion)
+    needed = Rate((w * w).sum("i"), (w * v).sum("i") * 2, premise.motion)
+    if premise != needed:
+        raise KernelError(f"the rate of one squared norm was needed: {needed.rate}")
+    return ComponentNormRate(premise.motion)
 
 
 # -- what vanishes stays zero ------------------------------------------------------------------------------------------
@@ -135,11 +169,7 @@ def component_stays_zero(context: Context, premises: tuple[Claim, ...], data: tu
 
 def cauchy_schwarz(flow: Flow) -> Inequality:
     """<w, v>^2 <= ||w||^2 ||v||^2 for the factor w of component r at the named mode and its velocity v."""
-    read = outer_products(flow.parameterization)
-    (factor,) = flow.parameterization.letters(flow.focus).values()
-    ((legs, velocity),) = flow.velocities().values()
-    w = read.entry(factor)
-    v = velocity.rename(dict(zip(legs, ("r", "i") if read.row == 0 else ("i", "r"), strict=True)))
+    w, v = one_factor(flow)
     pairing = (w * v).sum("i")
     return Inequality(pairing * pairing, "<=", (w * w).sum("i") * (v * v).sum("i"))
 
@@ -155,8 +185,6 @@ def component_alignment(context: Context, premises: tuple[Claim, ...], data: tup
     """
     count(premises, 1)
     (flow,) = take(data, Flow)
-    if len(flow.focus.modes) != 1 or flow != Flow(flow.parameterization, Focus(flow.focus.modes)):
-        raise KernelError("the plain flow, with one named mode, was needed")
     if premises[0] != cauchy_schwarz(flow):
         raise KernelError("the premise must be the inequality of Cauchy and Schwarz for a factor and its velocity")
     return ComponentAlignment(flow)

@@ -1,4 +1,4 @@
-"""Families of numbers of any size: induction over their members, and the norm of a component of any order."""
+"""Families of numbers of any size: induction over their members."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from theorytest.kernel.analysis import Formula, sides
-from theorytest.kernel.claim import Claim, ComponentNormRate, Flow, Fold, Identity, Inequality, Rate, Where
+from theorytest.kernel.claim import Claim, Fold, Identity, Inequality, Where
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.order import dichotomy
-from theorytest.kernel.parameterization import Block, Each, Focus
 from theorytest.kernel.rules import Context, count, only, rule, take
 from theorytest.kernel.scalar import (
     ONE,
@@ -152,44 +151,6 @@ def fold_consequence(context: Context, premises: tuple[Claim, ...], data: tuple[
     made = Fold(known.member, known.count, known.state, known.conditions, tuple(parts))
     require_well_formed(made)
     return made
-
-
-@rule("component-norm-rate")
-def component_norm_rate(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
-    """The norm of component r of a CP factorization of any order.
-
-    With s_n = ||w_r^n||^2, the premise is, for an arbitrary mode n, d/dt s_n = 2 <-grad, component r>, which is
-    2 P_r gamma_r. Where P_r = (s_1 ... s_N)^(1/2) > 0, the chain rule and the product rule give
-    d/dt P_r = 1/(2 P_r) sum_n (d/dt s_n) prod_{m != n} s_m = gamma_r sum_n prod_{m != n} s_m.
-    """
-    count(premises, 1)
-    take(data)
-    premise = only(premises[0], Rate)
-    model = premise.motion.parameterization
-    body = model.body
-    if not isinstance(body, Each) or not isinstance(body.body, Block):
-        raise KernelError(f"{model.name} is not a sum of outer products")
-    block = body.body
-    legs = tuple(leg for leg in block.legs if leg.endswith(f"[{body.index}]"))
-    shared = tuple(leg for leg in block.legs if leg not in legs)
-    stem = legs[0].partition("[")[0] if legs else ""
-    if len(legs) != 1 or len(shared) != 1 or model.output != (f"{stem}[*]",) or block.family != (body.index,):
-        raise KernelError(f"{model.name} is not a sum of outer products")
-    modes = premise.motion.focus.modes
-    flow = Flow(model, Focus(modes))
-    if len(modes) != 1 or premise.motion != flow:
-        raise KernelError("the plain flow, with one named mode, was needed")
-    (own,) = model.letters(flow.focus).values()
-    others = next(t for name, t in model.focus(flow.focus).tensors().items() if name != own.name)
-    order = ("r", "i") if block.legs[0] == shared[0] else ("i", "r")
-    one, rest = own[order], others[tuple("j" if leg == "i" else "r" for leg in order)]
-    here, there = model.gradient(flow.focus).free
-    gradient = model.gradient(flow.focus)
-    named = {here[0]: "i", there[0]: "j"} if here[0] == f"{stem}[{modes[0]}]" else {here[0]: "j", there[0]: "i"}
-    needed = Rate((one * one).sum("i"), (gradient.rename(named) * one * rest).sum("i", "j") * -2, flow)
-    if premise != needed:
-        raise KernelError(f"the rate of one squared norm was needed: {needed.rate}")
-    return ComponentNormRate(flow)
 
 
 @rule("fold-cases")
