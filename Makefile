@@ -1,6 +1,8 @@
 # make verify   check every statement; the record is .theorytest/verify.json
 # make test     the tests, then the branch coverage of the kernel
 # make lint     ruff, pyright, import layers
+# make notes    derivation notes of every statement as HTML, LaTeX and PDF, in notes/
+# make docs     the documentation as a site, in site/
 # make env      only build .venv
 # make clean    remove what the others made
 PYTHON ?= python3
@@ -10,7 +12,7 @@ EXTRAS := smt,data,notes,plots,dev
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: verify test lint env clean
+.PHONY: verify test lint notes docs env clean
 
 verify: env
 	@mkdir -p .theorytest
@@ -32,6 +34,15 @@ lint: env
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
 
+notes: env
+	$(BIN)/theorytest notes --out notes
+	@echo "open notes/notes.html"
+
+docs: env
+	@$(BIN)/python -m mkdocs --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "open site/index.html"
+
 env: $(STAMP)
 
 # Run again only when the packages change. A cold start downloads some hundred megabytes and takes minutes.
@@ -45,5 +56,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf .venv .theorytest build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	rm -rf .venv .theorytest notes site build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
 	find theorytest tests proofs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
