@@ -7,7 +7,7 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, cast
@@ -167,7 +167,13 @@ def violation(claim: Evolution, given: Mapping[str, Fraction], bits: int) -> str
     raise KernelError("the claim does not surely fail at or right after time 0")
 
 
-def _moves_away(claim: Evolution, formula: Formula, values: Mapping[str, Fraction], smooth: Any, bits: int) -> str:
+def _moves_away(
+    claim: Evolution,
+    formula: Formula,
+    values: Mapping[str, Fraction],
+    smooth: Callable[[Scalar], None],
+    bits: int,
+) -> str:
     """How a formula that may hold at time 0 fails right after; empty where it does not surely fail."""
     lhs, rhs = sides(formula)
     smooth(lhs)
