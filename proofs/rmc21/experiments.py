@@ -5,9 +5,9 @@ from fractions import Fraction
 from random import Random
 
 from theorytest import All, Identity, Outcome, Source, Statement, control, evidence, proof
-from theorytest.derive.evolution import InTime, variables
+from theorytest.derive.evolution import Exponentials, variables
 from theorytest.derive.scalar import Reals
-from theorytest.kernel.claim import Evolution, Fold, Where
+from theorytest.kernel.claim import Fold, Where
 from theorytest.kernel.families import put_in, states
 from theorytest.kernel.scalar import Exp, scalar
 
@@ -49,7 +49,7 @@ underflow = Statement(
 
 @proof(underflow)
 def by_induction_on_the_order(derive):
-    real = InTime(derive, Evolution("t", (), (), (), ()))
+    real = Exponentials(derive)
     first, after = states(LOGARITHMS)
     product, positive = (real.suppose(part.claim) for part in LOGARITHMS.claims)
     one = real.exp_positive(real.real(l))

@@ -22,7 +22,7 @@ from theorytest import (
     control,
     proof,
 )
-from theorytest.derive.evolution import InTime, power, variables
+from theorytest.derive.evolution import Exponentials, InTime, power, variables
 from theorytest.kernel.claim import AlongComponents, ComponentAlignment, Evolution, Where
 from theorytest.kernel.components import cauchy_schwarz
 from theorytest.kernel.evolution import initial
@@ -186,7 +186,7 @@ def escapes_first(real, order, gain, cap, first, other, leads):
 
 @proof(leading)
 def by_logarithms(derive):
-    real = InTime(derive, Evolution("t", (), (), (), ()))
+    real = Exponentials(derive)
     facts = assumed(derive, "order", "gain", "norm", "nonzero", "leads")
     shown = escapes_first(real, *(real.suppose(fact.claim) for fact in facts))
     derive.both(*(real.outright(fact, *facts) for fact in shown))

@@ -8,9 +8,9 @@ eps) is P_r^2 / g times at least 1 - eps / g, and g^(N-1) is (g + eps)^(N-1) tim
 from fractions import Fraction
 
 from theorytest import All, Assumption, Identity, Source, Statement, control, proof
-from theorytest.derive.evolution import InTime, variables
+from theorytest.derive.evolution import Exponentials, variables
 from theorytest.derive.scalar import Reals
-from theorytest.kernel.claim import Evolution, Fold, Where
+from theorytest.kernel.claim import Fold, Where
 from theorytest.kernel.families import put_in, states
 from theorytest.kernel.scalar import Exp, Ln, scalar
 
@@ -149,7 +149,7 @@ analogy = Statement(
 
 @proof(analogy)
 def by_logarithms(derive):
-    real = InTime(derive, Evolution("t", (), (), (), ()))
+    real = Exponentials(derive)
     positive, order, same = map(real.suppose, ALIKE)
     size = real.less("0 < N", 0, N, order, by=[(1, 1, (order,)), (1, 1, ())])
     inverse = real.power(size, -1)

@@ -14,32 +14,8 @@ from theorytest.kernel.evolution import total_derivative
 from theorytest.kernel.scalar import ONE, ZERO, Exp, Ln, Scalar, Sum, Times, Variable, scalar
 
 
-class InTime(Reals):
-    """The rules about real variables, and about functions of time that solve a system (given with or without
-    claims)."""
-
-    def __init__(self, derive: Derive, system: Evolution) -> None:
-        super().__init__(derive)
-        self.system = replace(system, claims=())
-
-    def conditions(self) -> list[Fact]:
-        """What holds at every time, as suppositions, in the order of the system."""
-        return [self.suppose(condition) for condition in self.system.conditions]
-
-    def derivative(self, quantity: Scalar) -> Scalar:
-        """The derivative in time."""
-        return total_derivative(self.system, quantity)
-
-    def never_exceeds(self, quantity: Scalar, slope: Fact, defined: Fact, *known: Fact, text: str = "") -> Fact:
-        """The quantity is at most its value at time 0 (or equal to it), by the sign of its derivative."""
-        data = (self.system, quantity)
-        return self.derive.apply("derivative-in-time", slope, defined, *known, data=data, text=text or "mean value")
-
-    def at_every_time(self, *premises: Fact, text: str = "") -> Fact:
-        """What follows at every time."""
-        return self.derive.apply("at-every-time", *premises, data=(self.system,), text=text or "at every time")
-
-    # -- exp -------------------------------------------------------------------------------------------------------
+class Exponentials(Reals):
+    """The rules about real variables, and how products of exponentials come together."""
 
     def exp_of(self, exponent: Scalar, value: Scalar, *facts: Fact) -> Fact:
         """exp u = exp v, for u = v (found among the consequences of the facts)."""
@@ -64,6 +40,32 @@ class InTime(Reals):
         twice = self.rewrite(unit, double, Identity(logarithm, double.claim.claim.rhs))
         none = self.equal("ln 1 = 0", logarithm, 0, twice)
         return self.rewrite(none, self.exp_ln(one), Identity(Exp(ZERO), ONE))
+
+
+class InTime(Exponentials):
+    """The rules about real variables, and about functions of time that solve a system (given with or without
+    claims)."""
+
+    def __init__(self, derive: Derive, system: Evolution) -> None:
+        super().__init__(derive)
+        self.system = replace(system, claims=())
+
+    def conditions(self) -> list[Fact]:
+        """What holds at every time, as suppositions, in the order of the system."""
+        return [self.suppose(condition) for condition in self.system.conditions]
+
+    def derivative(self, quantity: Scalar) -> Scalar:
+        """The derivative in time."""
+        return total_derivative(self.system, quantity)
+
+    def never_exceeds(self, quantity: Scalar, slope: Fact, defined: Fact, *known: Fact, text: str = "") -> Fact:
+        """The quantity is at most its value at time 0 (or equal to it), by the sign of its derivative."""
+        data = (self.system, quantity)
+        return self.derive.apply("derivative-in-time", slope, defined, *known, data=data, text=text or "mean value")
+
+    def at_every_time(self, *premises: Fact, text: str = "") -> Fact:
+        """What follows at every time."""
+        return self.derive.apply("at-every-time", *premises, data=(self.system,), text=text or "at every time")
 
 
 def variables(names: str) -> tuple[Variable, ...]:
