@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from theorytest import loader, record
+from theorytest import loader, record, report
 from theorytest.errors import InputError
 from theorytest.kernel.check import recheck
 from theorytest.verification import installable, verify
@@ -664,7 +664,9 @@ of_the_empty_one, of_the_other = vacuous(empty)(contradiction), vacuous(met)(con
 def test_a_statement_whose_assumptions_contradict_one_another(run):
     result = run(VACUOUS)
     one, other = entry(result, "V-1"), entry(result, "V-2")
-    assert (one["status"], one["scope"]) == ("REFUTED", "vacuous: nothing meets its assumptions")
+    assert (one["status"], one["scope"]) == ("REFUTED", "vacuous: no instance meets the assumptions (proved)")
+    told = " ".join(report.plain(report.table(result.record)).split())
+    assert "vacuous: no instance meets the assumptions (proved)" in told
     assert one["certificates"][0]["kind"] == "vacuity" and one["margin"] == ""
     assert other["status"] == "UNDECIDED" and "no certificate" in other["reason"]
     assert any(problem.startswith("V-2 is UNDECIDED") for problem in result.problems)

@@ -401,13 +401,18 @@ def test_assumptions_have_one_label_each():
 # -- vacuous statements ------------------------------------------------------------------------------------------------
 
 
-def vacuous(last: Step, *formulas: Inequality | Identity) -> Verdict:
-    """What is said of a statement with these assumptions, for a derivation of their conjunction and one more step."""
+def emptied(last: Step, *formulas: Inequality | Identity) -> tuple[Statement, Certificate]:
+    """A statement with these assumptions, and a derivation from them that ends in one more step, discharged."""
     assumed = tuple(Assumption(f"a{k}", "", formula) for k, formula in enumerate(formulas))
-    made = Statement("vacuous", "", Identity(X, X), assumptions=assumed)
+    made = Statement("vacuous", "", Identity(X, X), assumptions=assumed, expected=REFUTED)
     steps = [Step("assumption", (), (a.label,)) for a in assumed] + [Step("suppose", (), (f,)) for f in formulas]
     payload = Derivation((*steps, last, Step("discharge", (2 * len(formulas), *range(len(formulas))), ())))
-    return check(made, Certificate("vacuity", made.digest, payload, "me"), {})
+    return made, Certificate("vacuity", made.digest, payload, "me")
+
+
+def vacuous(last: Step, *formulas: Inequality | Identity) -> Verdict:
+    """What is said of such a statement."""
+    return check(*emptied(last, *formulas), {})
 
 
 X = Variable("x")
@@ -423,9 +428,31 @@ def false_formula(goal: Inequality | Identity) -> Step:
 
 def test_a_vacuous_statement_is_refuted() -> None:
     verdict = vacuous(false_formula(Inequality(Number(ONE), "<=", ZERO)), *NOT_BOTH)
-    assert verdict.status == REFUTED and verdict.scope == "vacuous: nothing meets its assumptions"
+    assert verdict.status == REFUTED and verdict.scope == "vacuous: no instance meets the assumptions (proved)"
     assert verdict.counterexample is None
     assert {rest.ref for rest in verdict.rests_on} >= {"assumption", "positivstellensatz", "theorytest.kernel"}
+
+
+def test_what_a_vacuous_statement_is_good_for() -> None:
+    """It is no premise, says nothing of another statement, and is no control."""
+    made, certificate = emptied(false_formula(Inequality(Number(ONE), "<=", ZERO)), *NOT_BOTH)
+    found = check(made, certificate, {})
+    cites = Statement("cites", "", Identity(X, X))
+    step = Derivation((Step("at-every-point", (), (made.digest, 0)),))
+    offered = Certificate("derivation", cites.digest, step, "me")
+    after = dataclasses.replace(cites, expected=UNDECIDED)
+    again = dataclasses.replace(offered, statement=after.digest)
+    recorded = {"schema": 1, "statements": [entry(made, found, certificate)]}
+    assert recheck(recorded) == []
+    recorded["statements"].append(entry(after, Verdict(PROVED, "", ()), again))
+    assert any("no proved statement has the digest" in problem for problem in recheck(recorded))
+    contrary = dataclasses.replace(certificate, kind="contradiction")
+    assert "does not contradict the claim" in check(made, contrary, {}).reason
+    first, build = TRUE["lemma 1"]
+    verdict, shown = proved(first, build)
+    controlled = entry(first, verdict, shown, controls=(control(made, certificate),))
+    problems = recheck({"schema": 1, "statements": [controlled]})
+    assert any("a control that no instance meets" in problem for problem in problems)
 
 
 def test_what_does_not_make_a_statement_vacuous() -> None:

@@ -77,6 +77,7 @@ RULES_OF = (
     unfolding,
 )
 NOT_EXCLUDED = "vacuity not excluded"
+VACUOUS = "vacuous: no instance meets the assumptions (proved)"
 # What Python raises where data have another form than a rule or a record needs.
 MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -160,7 +161,7 @@ def _check(statement: Statement, certificate: Certificate, library: Mapping[str,
     if certificate.kind == "vacuity":
         if not absurd(results[-1]):
             raise KernelError("a derivation was needed that ends in a false formula between numbers, such as 1 <= 0")
-        return Verdict(REFUTED, "vacuous: nothing meets its assumptions", rests, name)
+        return Verdict(REFUTED, VACUOUS, rests, name)
     open_vacuity = vacuity(statement)
     if certificate.kind == "derivation":
         if results[-1] != statement.claim:
@@ -251,7 +252,9 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
             problems.append("a certificate does not have the digest that the record says")
             continue
         verdict = check(statement, certificate, library)
-        if verdict.status == UNDECIDED:
+        if not own and certificate.kind == "vacuity":
+            problems.append("a control that no instance meets shows nothing about what it drops")
+        elif verdict.status == UNDECIDED:
             problems.append(verdict.reason)
         elif found is not None:  # the strongest comes first; another may say less, but not the contrary
             if REFUTED in (found, verdict.status) and found != verdict.status:
