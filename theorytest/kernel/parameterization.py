@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import product as cartesian
 from math import prod
 from operator import mul
@@ -160,30 +160,25 @@ class Parameterization:
 
     def focus(self, focus: Focus) -> Term:
         """The end tensor as a term in the named members, with everything else grouped into opaque tensors."""
-        return _Grouping(self, focus).end_tensor()
+        return _grouped(self, focus)[0]
 
     def gradient(self, focus: Focus) -> Term:
         """The loss gradient at the end tensor: an opaque tensor with the legs of the output."""
-        free = dict(self.focus(focus).free)
-        legs = _Grouping(self, focus).output()
-        return Tensor(GRADIENT, tuple(free[leg] for leg in legs))[tuple(legs)]
+        return _grouped(self, focus)[1]
 
     def letters(self, focus: Focus) -> dict[str, Tensor]:
         """The named members, by name: the blocks that may be followed along the flow."""
-        grouping = _Grouping(self, focus)
-        grouping.end_tensor()
-        return grouping.named
+        return dict(_grouped(self, focus)[2])
 
     def velocities(self, focus: Focus) -> dict[str, tuple[tuple[str, ...], Term]]:
         """Minus the gradient of loss(end tensor) by every named member, for an opaque loss gradient.
 
         Exact: the kernel's own derivative of the multilinear term (chain rule through the end tensor).
         """
-        grouping = _Grouping(self, focus)
-        end = grouping.end_tensor()
-        inner = (self.gradient(focus) * end).sum(*(name for name, _ in end.free))
+        end, gradient, named = _grouped(self, focus)
+        inner = (gradient * end).sum(*(name for name, _ in end.free))
         velocity: dict[str, tuple[tuple[str, ...], Term]] = {}
-        for name, tensor in grouping.named.items():
+        for name, tensor in named:
             legs = tuple(f"v{k}" for k in range(len(tensor.sizes)))
             velocity[name] = (legs, -inner.gradient(tensor, legs))
         return velocity
@@ -501,6 +496,17 @@ class _Grouping:
             at, size = to, to_size
         total = reduce(mul, parts)
         return total.sum(*(n for n, _ in total.free if n not in (*batch, left, right)))
+
+
+@lru_cache(maxsize=1024)
+def _grouped(model: Parameterization, focus: Focus) -> tuple[Term, Term, tuple[tuple[str, Tensor], ...]]:
+    """The end tensor seen through a focus, the loss gradient with its legs, and the named members. (The same claims are
+    read through the same focus many times: this is remembered. All of it is immutable.)"""
+    grouping = _Grouping(model, focus)
+    end = grouping.end_tensor()
+    free, legs = dict(end.free), grouping.output()
+    gradient = Tensor(GRADIENT, tuple(free[leg] for leg in legs))[legs]
+    return end, gradient, tuple(grouping.named.items())
 
 
 def _open_legs(node: Node) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ from theorytest.kernel.unfolding import matricization_violation
 JUST_BEFORE = "just before"  # the witness is a later state: the assumptions hold just before it
 PRECISION = 256  # bits, for real variables under roots, logarithms and exponentials
 ADAM_EPSILON = Fraction(1, 10**8)
+Views = dict[Flow | None, instant.View]
 
 
 # -- the letters of a claim at an instance ----------------------------------------------------------------------------
@@ -211,15 +212,16 @@ def require_assumptions(statement: Statement, instance: Instance) -> None:
         flow = motion_flow(part)
         if flow is not None and not any(True for _ in assignments(flow, instance)):
             raise KernelError("at these sizes there are no members for the claim to speak of")
+    views: Views = {}
     for assumption in statement.assumptions:
         if assumption.formula is not None:
-            failed = _fails(assumption.formula, statement, instance)
+            failed = _fails(assumption.formula, statement, instance, views)
             if failed:
                 raise KernelError(f"the instance does not meet assumption {assumption.label!r}: {failed}")
 
 
-def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
-    """Why a formula does not hold at an instance; empty where it does."""
+def _fails(formula: Claim, statement: Statement, instance: Instance, views: Views) -> str:
+    """Why a formula does not hold at an instance; empty where it does. views: of the instance, made so far."""
     if isinstance(formula, AtStart):
         for members in assignments(formula.motion, instance):
             values, dims = letters_at(formula.motion, instance, members)
@@ -246,9 +248,9 @@ def _fails(formula: Claim, statement: Statement, instance: Instance) -> str:
                     return f"it does not surely hold at {members}"
         return ""
     if _about_tensors(formula):
-        return _tensors_fail(formula, statement, instance)
+        return _tensors_fail(formula, statement, instance, views)
     if isinstance(formula, All):
-        return next(filter(None, (_fails(part, statement, instance) for part in formula.claims)), "")
+        return next(filter(None, (_fails(part, statement, instance, views) for part in formula.claims)), "")
     if isinstance(formula, Identity | Inequality):
         held = analysis.holds(formula, dict(instance.variables), PRECISION)
         return "" if held is True else ("it is false" if held is False else "undecided at this precision")
@@ -268,7 +270,7 @@ def _about_tensors(formula: Claim) -> bool:
     )
 
 
-def _tensors_fail(formula: Claim, statement: Statement, instance: Instance) -> str:
+def _tensors_fail(formula: Claim, statement: Statement, instance: Instance, views: Views) -> str:
     """The same for a formula about tensors: as every part of the claim reads the letters."""
     flows: dict[Flow | None, None] = {}
     for part in _parts(statement.claim):
@@ -277,8 +279,10 @@ def _tensors_fail(formula: Claim, statement: Statement, instance: Instance) -> s
         if flow is not None and not at_one_time and not isinstance(getattr(part, "motion", None), Descent):
             raise KernelError("tensors that move are assumed to meet a formula: at which time?")
         flows[flow] = None
-    views = (view(flow, instance, dict(instance.members)) for flow in flows)
-    return next(filter(None, (instant.failure(formula, seen) for seen in views)), "")
+    for flow in flows:
+        if flow not in views:
+            views[flow] = view(flow, instance, dict(instance.members))
+    return next(filter(None, (instant.failure(formula, views[flow]) for flow in flows)), "")
 
 
 def view(flow: Flow | None, instance: Instance, members: Mapping[str, int]) -> instant.View:
@@ -487,7 +491,7 @@ def _require_just_before(statement: Statement, instance: Instance) -> None:
             if isinstance(formula, ReadAtStart):
                 failed = _not_just_before(formula, instance)
             else:
-                failed = _fails(formula, statement, instance)
+                failed = _fails(formula, statement, instance, {})
                 fixed = isinstance(formula, SameSize | AtLeast | Exactly) or _of_fixed_variables(formula, moved)
                 if not failed and not fixed:
                     _require_conserved(formula)
