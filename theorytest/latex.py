@@ -558,7 +558,8 @@ def _claim(value: Any) -> str:
         case claims.InWords(words):
             return text(words)
         case claims.SymmetricGradient():
-            return r"W = W^{\top} \implies \nabla \mathcal{L}(W) = \nabla \mathcal{L}(W)^{\top}"
+            smooth = text("the gradient is locally Lipschitz")
+            return rf"W = W^{{\top}} \implies \nabla \mathcal{{L}}(W) = \nabla \mathcal{{L}}(W)^{{\top}} , \; {smooth}"
         case claims.EndMatrixRate(_, left, right, shift, whole):
             below = _combination((shift, 1, 0))
             powers = [rf"\frac{{{_combination(above)}}}{{{below}}}" for above in (left, right)]

@@ -28,7 +28,7 @@ MOMENTUM = "β"
 
 @noun
 class Flow:
-    """Gradient flow of any differentiable loss of the end tensor, seen through a focus.
+    """Gradient flow of any continuously differentiable loss of the end tensor, seen through a focus.
 
     Every block follows minus its gradient, times its speed (1 unless named in ``speeds``), minus ``decay`` times itself
     (weight decay).
@@ -249,7 +249,10 @@ class DeterminantSignPreserved:
 
 @noun
 class SymmetricGradient:
-    """Wherever the (square) end matrix is symmetric, so is the loss gradient there."""
+    """The loss gradient is locally Lipschitz, and symmetric wherever the (square) end matrix is symmetric.
+
+    (From a symmetric matrix a gradient that is only continuous may lead away: two solutions can begin there.)
+    """
 
     parameterization: Parameterization
 

@@ -40,8 +40,10 @@ def invariant_subspace(context: Context, premises: tuple[Claim, ...], data: tupl
     derivation shows from the identity that the end matrix is symmetric, and the other may use that the gradient is.
 
     The blocks that meet the identity (for all members) make a linear subspace. At every point of it the velocity lies
-    in it, so that the flow can be followed inside; the velocity is locally Lipschitz (the setting of every flow), so
-    that there is one solution from the start: the one inside, for as long as it exists.
+    in it, so that the flow can be followed inside. There is only one solution from the start, the one inside: with the
+    second premise the velocity is locally Lipschitz. Without it the derivation is for any tensor in the place of the
+    loss gradient; the gradient along the flow is a continuous function of time, and for that function the velocity is
+    a polynomial in the blocks, which is locally Lipschitz, and tangent to the subspace at every time.
     """
     if len(premises) not in (1, 2) or len(data) != len(premises) or not all(isinstance(d, Derivation) for d in data):
         raise KernelError("the identity at time 0, and a derivation for each premise, were needed")
