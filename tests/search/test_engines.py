@@ -320,7 +320,8 @@ def test_starts_of_zeros_move(engine: str) -> None:
         assert (gap <= alone.error[0] + 2.0**-52).all() and float(alone.error.max()) < 1e-6
 
 
-def test_mean_squares_of_one_instance() -> None:
-    """A batch of one, for the sizes of its buffers."""
+def test_batches_of_one_and_of_none() -> None:
+    none = integrate_batch(TWO, RC, starts(TWO, 0), [0, 1])
+    assert none.statuses() == [] and none.blocks["W[1]"].shape == (2, 0, 2, 2)
     flow = integrate_batch(TWO, MeanSquares({(0, 1): 1}), starts(TWO, 1), [1])
     assert flow.statuses() == ["done"] and flow.blocks["W[1]"].shape == (1, 1, 2, 2)

@@ -51,7 +51,8 @@ def flatten(blocks: Mapping[str, torch.Tensor], lead: int) -> torch.Tensor:
     """Blocks to flat parameters, behind so many leading axes."""
     import torch
 
-    return torch.cat([block.reshape(*block.shape[:lead], -1) for block in blocks.values()], dim=-1)
+    parts = [block.reshape(*block.shape[:lead], math.prod(block.shape[lead:])) for block in blocks.values()]
+    return torch.cat(parts, dim=-1)
 
 
 def plain_step(field: PlainField, losses: LossBatch, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:

@@ -89,6 +89,7 @@ class _Lockstep:
         self.end = float(stops[-1])
         self.result = Outcome.empty(len(stops), batch, self.parameters, len(levels), device)
         self.waiting = 0  # instances from here on have not begun
+        self.changed = False
         self.at_once = not stops[0]  # the start is asked for
 
     def run(self) -> Outcome:
@@ -96,13 +97,18 @@ class _Lockstep:
         import torch
 
         batch = len(self.start)
+        if not batch:
+            return self.result
         room = MEMORY if self.cuda else CACHE
         copies = 2 if self.twice else 1
         most = max(LEAST_COLUMNS, room // max(1, copies * self.parameters))
         self._make(max(1, -(-batch // -(-batch // most))))  # rounds of equal size
-        free = torch.arange(self.columns, device=self.start.device)
-        self._fill(free)
+        self._fill(torch.arange(self.columns, device=self.start.device))
         while True:
+            self._advance()
+            if not self.changed:
+                continue
+            self.changed = False
             empty = self.instance < 0
             free = empty.nonzero()[:, 0]
             if len(free) == self.columns and self.waiting >= batch:
@@ -111,7 +117,6 @@ class _Lockstep:
                 self._fill(free)
             elif self.waiting >= batch and 4 * (self.columns - len(free)) <= self.columns > FEW:
                 self._shrink((~empty).nonzero()[:, 0])
-            self._advance()
 
     # -- columns -----------------------------------------------------------------------------------------------------
 
@@ -225,6 +230,7 @@ class _Lockstep:
             gap = (self.crossed[-1] - self.crossed[0])[:, columns].abs()
             result.crossed_error[:, who] = gap if self.twice else gap * float("nan")
         self.instance[columns], self.proposal[columns] = -1, 0.0
+        self.changed = True  # there is room
 
     def _finish(self, columns: torch.Tensor) -> None:
         """Instances that have come to the last output time leave their columns."""
@@ -252,19 +258,20 @@ class _Lockstep:
         states = self._states()
         self.main.step(torch.cat([h, h * 0.5]) if self.twice else h)
         coarse = self.main.new.view(self.parameters, -1, n)[:, 0]
-        fine = coarse
+        fine, gap = coarse, self.gap
         largest = self.main.largest().view(3, -1, n)[:, 0]
         size, (five, three) = torch.maximum(self.size, largest[0]), largest[1:].square()
         scale = (size * self.rtol).add_(self.atol + TINY)
         ratio = five / (five + 0.01 * three).sqrt_().clamp_min_(TINY) / scale
-        accept = ratio <= 1  # not where anything is nan
-        accept &= moving & torch.isfinite(size)
+        finite = torch.isfinite(size + ratio)
         if self.half is not None:
             self.half.state.copy_(self.main.new.view(self.parameters, 2, n)[:, 1])
             self.half.step(h * 0.5)
             fine = self.half.new
             gap = (coarse - fine).abs_().amax(0)
-            accept &= torch.isfinite(gap)
+            finite &= torch.isfinite(gap)
+        accept = moving & finite & (ratio <= 1)
+        if self.twice:
             # Rounded targets and residuals disturb the slope by units of what it was, not of what may be left of it.
             steep = self.main.slope.view(self.parameters, -1, n)[:, 0].abs().amax(0) / (h + TINY)
             steep = torch.maximum(self.estimates[3], steep)
@@ -279,7 +286,7 @@ class _Lockstep:
             torch.where(accept, fine, states[:, 1], out=states[:, 1])
         ratio = ratio.clamp_(1e-4, 1e9)
         factor = (ratio**-NOW * self.before).mul_(SAFETY).clamp_(LEAST, MOST)
-        factor = torch.where(torch.isfinite(ratio), factor, LEAST)
+        factor = torch.where(finite, factor, LEAST)
         # A step cut short by the end of the segment does not shorten the next one.
         grown = torch.maximum(h * factor, self.proposal * (factor >= 1))
         self.proposal = torch.where(moving, torch.where(accept, grown, h * factor), self.proposal)
