@@ -133,9 +133,9 @@ def at_a_solution(**numbers):
     return at_start(2, SWAP, unit, **SOLUTION, **numbers)
 
 
-def larger(**numbers):
-    """W(0) = ((0, 1, 0), (1, 0, 0), (0, 0, -1)), balanced, 3x3, det W(0) = 1."""
-    swap = matrix((0, 1, 0), (1, 0, 0), (0, 0, -1))
+def larger(rows=((0, 1, 0), (1, 0, 0), (0, 0, -1)), /, **numbers):
+    """An orthogonal 3x3 matrix W(0), balanced: det W(0) = 1, and -1 for its upper left block."""
+    swap = matrix(*rows)
     eye = matrix((1, 0, 0), (0, 1, 0), (0, 0, 1))
     made = example(2, swap, eye, gradient=((0, 0, 0),) * 3)
     sizes = (("L", 2), ("d_out", 3), ("d_in", 3), ("h", (3,)))

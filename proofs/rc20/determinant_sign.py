@@ -523,3 +523,28 @@ def opposite_sign():
 def unbalanced_layers():
     """Without balancedness: W_2 = I, W_1 = diag(2, 1)."""
     return None, example(2, unit, diagonal, letters=singular_letters((1, 1), (2, 1)))
+
+
+def with_letters(kappa_value, rho_value, scale=1):
+    """Layers I, U = scale I, V = I, and powers of the singular values that need not be theirs."""
+    letters = singular_letters((kappa_value,) * 2, (rho_value,) * 2)
+    scaled = matrix((scale, 0), (0, scale))
+    return example(3, unit, unit, unit, letters=(("U", scaled), *letters[1:]))
+
+
+@control(rate, breaks="left-vectors")
+def vectors_of_length_two():
+    """Left vectors of length 2, with sigma^(2/L) = 1/4 and sigma^(1-2/L) = 2."""
+    return None, with_letters(Fraction(1, 4), 2, scale=2)
+
+
+@control(rate, breaks="first-layer")
+def any_power_of_the_first_layer():
+    """sigma^(2/L) = 2 and sigma^(1-2/L) = 1/2 at W = I."""
+    return None, with_letters(2, Fraction(1, 2))
+
+
+@control(rate, breaks="singular-values")
+def any_singular_values():
+    """sigma^(1-2/L) = 5 at W = I."""
+    return None, with_letters(1, 5)

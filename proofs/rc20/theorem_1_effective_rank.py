@@ -437,3 +437,9 @@ def any_sign_with_the_larger_constant():
 def exponent_one_with_the_larger_constant():
     """The loss in place of its square root, also with the larger constant."""
     return Inequality(erank, "<=", 1 + larger * loss), Witness(long(Fraction(1, 10**6), 2 * 10**6))
+
+
+@control(effective_rank_larger, breaks="singular values")
+def any_two_numbers_with_the_larger_constant():
+    """sigma_1 and sigma_2 are any numbers, equal ones near a solution."""
+    return None, Witness(at(100, 1, 1, Fraction(1, 50), one=1, two=1))

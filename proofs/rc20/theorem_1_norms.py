@@ -835,3 +835,17 @@ def any_loss():
 def small_loss_alone():
     """A small loss, and any sign of the determinant."""
     return None, Witness(with_level(by_entries(0, 1, 1, Fraction(1, 100)), 50))
+
+
+@control(corollary, breaks="quasi-norm")
+def any_number_above_the_level():
+    """n is any number: 0, say."""
+    return None, Witness(with_level(replace(NEAR, variables=tuple(
+        (name, Fraction(0) if name == "n" else value) for name, value in NEAR.variables
+    )), 50))  # fmt: skip
+
+
+@control(corollary, breaks="largest")
+def any_number_for_the_largest_entry():
+    """E is any number: with E = -10 every loss counts as small."""
+    return None, Witness(with_level(measured((5, 1, 1, 1), n=5, m=1, k=1, E=-10), 50))

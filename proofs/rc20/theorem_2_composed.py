@@ -4,9 +4,10 @@ where it has that sign the bounds of RC20-Thm2/b to RC20-Thm2/e hold, so at W(t)
 from dataclasses import replace
 from fractions import Fraction
 
-from theorytest import All, Identity, Inequality, Source, Statement, control, proof
+from theorytest import All, Identity, Inequality, Source, Statement, Witness, control, proof
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.scalar import absolute, scalar
+from theorytest.kernel.witness import JUST_BEFORE
 
 from .along_the_flow import (
     COMPOSED,
@@ -24,7 +25,7 @@ from .along_the_flow import (
     with_numbers,
 )
 from .definitions import SIGMA, Given, sigma_2
-from .determinant_sign import determinant_sign, matrix, unit
+from .determinant_sign import determinant_sign, example, matrix, singular, unit
 from .singular_values import determinant
 from .theorem_1_norms import LARGEST, NORM, M
 from .theorem_2 import (
@@ -218,6 +219,30 @@ def sign_unchanged():
     start = starting(b12 * b21, read=SWAPPED)
     varied = replace(repositioned, assumptions=start, example=EXAMPLE)
     return varied, at_start(2, unit, unit, sigma_1=1, sigma_2=1, **PLAIN)
+
+
+@control(repositioned, breaks="determinant")
+def any_sign():
+    """The other sign of the determinant."""
+    return None, at_start(2, unit, unit, sigma_1=1, sigma_2=1, **PLAIN)
+
+
+@control(repositioned, breaks="balanced")
+def rising_from_below():
+    """Without balancedness det W may rise through 0."""
+    return None, Witness(with_numbers(example(2, unit, singular, gradient=((0, 0), (0, -1))), PLAIN), (JUST_BEFORE,))
+
+
+@control(repositioned, breaks="depth")
+def one_layer_rising():
+    """Depth 1: det W may rise through 0."""
+    return None, Witness(with_numbers(example(1, singular, gradient=((0, 0), (0, -1))), PLAIN), (JUST_BEFORE,))
+
+
+@control(repositioned, breaks="shape")
+def three_rows():
+    """W(0) = diag(1, 1, -1): its determinant has the right sign, that of its upper left block has not."""
+    return None, larger(((1, 0, 0), (0, 1, 0), (0, 0, -1)), **PLAIN)
 
 
 def unbalanced():
