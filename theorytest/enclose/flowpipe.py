@@ -51,6 +51,7 @@ BUDGET = "time spent: raise max_seconds"
 STEPS = "steps spent: raise max_steps"
 LOST = "digits lost: errors grow faster than the digits allow; raise digits"
 
+REHEARSAL = 20  # digits of the first run; with fewer, its steps are so short that it costs more
 COLLAPSE = 60  # bits; a step below 2**-COLLAPSE of the longest one and of the time reached: a singularity
 SLACK = 0.1  # of the exponent by which the radius grows in a step, that the bounds of the Jacobian may lose
 APART = -10.0  # log2 of the radius, relative to the largest coordinate, beyond which nothing is known
@@ -479,7 +480,7 @@ def enclose_problem(
     """The same for a problem of the kernel."""
     begin = time.monotonic()
     search = Searcher(problem, basis or invariant_basis(problem, pieces_at(problem)))
-    rehearsal = search.run(until, Plan.of(10), deadline=begin + max_seconds / 3, max_steps=max_steps, check=False)
+    rehearsal = search.run(until, Plan.of(REHEARSAL), deadline=begin + max_seconds / 3, max_steps=max_steps, check=False)
     extra = 2 + math.ceil(rehearsal.growth * math.log10(2) + math.log10(1 + len(rehearsal.steps)))
     found = search.run(until, Plan.of(digits + extra), deadline=begin + max_seconds, max_steps=max_steps)
     if not found.steps:

@@ -23,7 +23,7 @@ from theorytest.kernel.ball import UndefinedError, ball, precision
 from theorytest.kernel.claim import All, Claim, FirstTime, Throughout
 from theorytest.kernel.encoding import digest
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.flow import Flowpipes, Piece, around, fixed, follow, polynomials
+from theorytest.kernel.flow import CURVATURE_BITS, Flowpipes, Piece, around, fixed, follow, polynomials
 from theorytest.kernel.initial_value import Field, InitialValueProblem, rational, sum_of
 from theorytest.kernel.parameterization import Concrete
 from theorytest.kernel.quantity import Atom, Comparison, State, both_sides
@@ -246,8 +246,9 @@ class Trajectory:
                 for name, entries in self._path(piece).items():
                     box[name] = tuple(x(arb(middle)) + around(x.derivative()(place) * half) for x in entries)
                 end = box.pop("")
-                left, right = both_sides(comparison, State(self.concrete, box, end))
-                return ball(right) - ball(left)
+                with precision(CURVATURE_BITS):  # a box is wide: more digits of what it holds are of no use
+                    left, right = both_sides(comparison, State(self.concrete, box, end))
+                    return ball(right) - ball(left)
             except UndefinedError:
                 return None
 
