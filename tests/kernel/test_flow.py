@@ -380,6 +380,19 @@ def test_forged_pipes() -> None:
         follow(inside, FlowSteps(digest(inside), twisted, pipe.steps))
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_bounds_out_of_all_proportion_are_refused(sign: int) -> None:
+    """Norms such as 2^40, which a certificate may claim, make bounds of so many digits that no memory holds them."""
+    problem = scalar_problem(2, F(1, 10), F(1))
+    step = piped(problem, F(9)).steps[0]
+    huge = replace(step, norms=((F(sign * 2**40), F(sign * 2**40)),))
+    with pytest.raises(KernelError, match="out of all proportion"):
+        flow.grown(huge, F(1), F(0))
+    if sign > 0:
+        with pytest.raises(KernelError, match="out of all proportion"):
+            follow(problem, FlowSteps(digest(problem), None, (huge,)))
+
+
 def test_steps_left_out_or_in_another_order() -> None:
     """There are no times in a certificate that could be wrong: what is left out is not followed."""
     problem = scalar_problem(2, F(1, 10), F(1))

@@ -79,7 +79,16 @@ RULES_OF = (
 NOT_EXCLUDED = "vacuity not excluded"
 VACUOUS = "vacuous: no instance meets the assumptions (proved)"
 # What Python raises where data have another form than a rule or a record needs.
-MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+MALFORMED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def vacuity(statement: Statement) -> str:

@@ -67,6 +67,7 @@ from theorytest.kernel.initial_value import (
 CURVATURE_BITS = 96  # of the Jacobian and of radii: they need few digits, and any number of bits is rigorous
 LARGE = 400  # bits; from here on FLINT's integers are faster than Python's
 MOST_BITS, MOST_ORDERS, MOST_PIECES = 1 << 16, 1 << 11, 1 << 10  # what a certificate may ask for
+MOST_SHIFT = 1 << 22  # binary digits before or after the point of a bound
 Pair = tuple[arb, arb]
 Norms = tuple[tuple[Fraction, Fraction], ...]
 
@@ -179,6 +180,8 @@ def upper(value: arb) -> Fraction:
 def _exactly(value: arb) -> Fraction:
     mantissa, exponent = value.man_exp()
     number, shift = int(mantissa), int(exponent)
+    if abs(shift) > MOST_SHIFT:
+        raise KernelError("a bound is out of all proportion: the steps are too long")
     return Fraction(number << shift) if shift >= 0 else Fraction(number, 1 << -shift)
 
 
