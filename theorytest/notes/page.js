@@ -37,14 +37,15 @@
     }
   });
   // Formulas that are wider than the page can be scrolled with the keyboard; a double click copies their LaTeX.
-  const reach = () => {
-    for (const box of all(".display, .table, pre")) {
-      if (box.scrollWidth > box.clientWidth + 1) { box.tabIndex = 0; box.setAttribute("role", "group"); box.setAttribute("aria-label", "scrolls sideways"); }
+  const reach = new IntersectionObserver((seen) => {
+    for (const { target, isIntersecting } of seen) {
+      if (!isIntersecting || target.scrollWidth <= target.clientWidth + 1) continue;
+      target.tabIndex = 0;
+      target.setAttribute("role", "group");
+      target.setAttribute("aria-label", "scrolls sideways");
     }
-  };
-  for (const part of all("main details")) part.addEventListener("toggle", reach);
-  addEventListener("resize", reach);
-  document.fonts.ready.then(reach);
+  });
+  for (const box of all(".display, .table, pre")) reach.observe(box);
   addEventListener("dblclick", (event) => {
     const box = event.target.closest && event.target.closest(".display");
     if (!box || !navigator.clipboard) return;
