@@ -480,7 +480,9 @@ def enclose_problem(
     """The same for a problem of the kernel."""
     begin = time.monotonic()
     search = Searcher(problem, basis or invariant_basis(problem, pieces_at(problem)))
-    rehearsal = search.run(until, Plan.of(REHEARSAL), deadline=begin + max_seconds / 3, max_steps=max_steps, check=False)
+    rehearsal = search.run(
+        until, Plan.of(REHEARSAL), deadline=begin + max_seconds / 3, max_steps=max_steps, check=False
+    )
     extra = 2 + math.ceil(rehearsal.growth * math.log10(2) + math.log10(1 + len(rehearsal.steps)))
     found = search.run(until, Plan.of(digits + extra), deadline=begin + max_seconds, max_steps=max_steps)
     if not found.steps:
