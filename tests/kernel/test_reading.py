@@ -459,6 +459,14 @@ def test_what_is_assumed_of_fixed_variables_holds_before() -> None:
         refutes(made, Witness(state(UNIT, FLAT, gradient=FALLING, b=2), (JUST_BEFORE,)))
 
 
+@pytest.mark.parametrize("odd", [1 + sqrt(-det), 1 + (-det) ** Fraction(3, 2), 1 + sqrt(-det) * 0])
+def test_what_is_defined_at_a_state_may_not_be_so_before(odd: Scalar) -> None:
+    """det W > 0 just before the state, where it is 0: the root of -det W is defined there, and nowhere before."""
+    made = statement(ALWAYS, positive(det), positive(odd))
+    with pytest.raises(KernelError, match="not defined"):
+        refutes(made, Witness(state(UNIT, FLAT, gradient=FALLING), (JUST_BEFORE,)))
+
+
 def test_what_is_assumed_of_the_start_must_be_conserved() -> None:
     one = AtStart(Identity(LEFT_SQUARE.sum("i"), constant(2)), LAYERS)
     with pytest.raises(KernelError, match="not conserved"):

@@ -522,8 +522,9 @@ def _not_just_before(formula: ReadAtStart, instance: Instance) -> str:
         raise KernelError("only 0 < u is known to hold just before a state")
     for members in assignments(formula.reading.motion, instance):
         for point, speeds in moving(formula.reading, instance, members):
+            with precision(PRECISION):
+                here, speed = scalar_value(rhs, point), _speed(rhs, point, speeds)  # raises where u may end here
             if analysis.holds(formula.claim, point, PRECISION) is not True:
-                here, speed = scalar_value(rhs, point), _speed(rhs, point, speeds)
                 if not isinstance(here, Fraction) or not isinstance(speed, Fraction):
                     raise KernelError("exact values were needed")
                 if here != 0 or speed >= 0:
