@@ -21,6 +21,7 @@ from theorytest.kernel.product_flow import end_matrix_violation, power_templates
 from theorytest.kernel.rules import RULES, Context, balance, chain_hypotheses, matrix_chain
 from theorytest.kernel.scalar import Variable
 from theorytest.kernel.statement import Assumption, Certificate, Derivation, Instance, Statement, Witness
+from theorytest.kernel.terms import Term
 from theorytest.models import balanced, deep_matrix_factorization
 
 x = Variable("x")
@@ -37,6 +38,7 @@ def powers(chain: Any = CHAIN) -> tuple[Derivation, ...]:
         inner = Derive(Statement("label", "title", Identity(x, x)), (), hypotheses)
         newest, *earlier = inner.given
         for goal in goals:
+            assert isinstance(goal.lhs, Term) and isinstance(goal.rhs, Term)
             inner.equal("goal", goal.lhs, goal.rhs, using=earlier, backwards=(newest,))
         cases.append(inner.derivation())
     return tuple(cases)
@@ -112,7 +114,8 @@ def test_singular_values_need_the_flow_itself() -> None:
 
 
 def exact(array: Array) -> fmpq_mat:
-    return fmpq_mat(*array.shape, [fmpq(v.numerator, v.denominator) for v in array.entries])
+    rows, columns = array.shape
+    return fmpq_mat(rows, columns, [fmpq(v.numerator, v.denominator) for v in array.entries])
 
 
 def starts() -> Iterator[tuple[int, fmpq_mat, fmpq_mat, fmpq_mat, fmpq_mat, fmpq_mat]]:

@@ -117,6 +117,8 @@ def at_every_point(context: Context, premises: tuple[Claim, ...], data: tuple[An
     """A statement about real variables that was proved before holds at every point at which its assumptions do. Data:
     the statement's digest, and the place of the formula among its claims (0 where it is one)."""
     count(premises, 0)
+    name: str
+    place: int
     name, place = take(data, str, int)
     if name not in context.library:
         raise KernelError(f"no proved statement has the digest {name[:12]}...")

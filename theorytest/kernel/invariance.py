@@ -69,4 +69,3 @@ def _shows(context: Context, derivation: Derivation, hypotheses: tuple[Claim, ..
     found, _ = conclude(Context(bare(context.statement), context.library), derivation, hypotheses)
     if goal not in found:
         raise KernelError(f"the derivation does not show {goal.lhs} = {goal.rhs}")
-
