@@ -512,6 +512,7 @@ def reproduce(
     An interrupted run goes on from where it was when the same command is given again.
     """
     from theorytest.reproduce import table
+    from theorytest.reproduce.runner import left_out
     from theorytest.reproduce.runner import reproduce as run
 
     if list(ids) == ["list"]:
@@ -531,7 +532,9 @@ def reproduce(
     except KeyboardInterrupt:
         click.echo("theorytest: interrupted; the same command goes on from where it was", err=True)
         return 130
-    save(json_file, {"schema": 1, **options, "figures": [entry.to_json() for entry in made]})
+    missing = left_out(ids, data)
+    save(json_file, {"schema": 1, **options, "figures": [entry.to_json() for entry in made], "left_out": missing})
+    show([((f"left out: {name}, as {reason}", "open"),) for name, reason in missing.items()])
     show(table.summary(made))
     return int(any(a.violations for entry in made for a in entry.report.agreements))
 

@@ -14,7 +14,7 @@ from theorytest.reproduce.engine import read_arrays
 from theorytest.reproduce.figure import FIGURES, Fact, Figure, Options, Part, figure, spread
 from theorytest.reproduce.figures import rc20_fig1
 from theorytest.reproduce.figures.rc20_matrices import parts
-from theorytest.reproduce.runner import Made, reproduce
+from theorytest.reproduce.runner import Made, left_out, reproduce
 from theorytest.reproduce.table import listing, listing_lines, made_lines, summary
 
 
@@ -110,6 +110,15 @@ def test_a_part_that_fails_in_a_process_says_so(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("theorytest.reproduce.runner.figure", lambda name: broken)
     with pytest.raises(InputError, match=r"p\d: the process that computed it ended with code 1"):
         one(tmp_path, workers=2)
+
+
+def test_figures_without_their_package_are_left_out_of_all(monkeypatch: pytest.MonkeyPatch):
+    assert left_out(["RC20-Fig2"]) == {}
+    monkeypatch.setattr("theorytest.reproduce.figure.find_spec", lambda name: None)
+    missing = left_out(["all"])
+    assert {"RC20-Fig2", "RMC21-Fig4", "HKA24-Tab1"} <= set(missing) and "RC20-Fig1" not in missing
+    assert missing["RC20-Fig2"] == "tensorly is not installed: pip install 'theorytest[data]'"
+    assert "RMC21-Fig4" not in left_out(["all"], data="/some/folder")
 
 
 def test_every_figure_is_listed():

@@ -1,5 +1,8 @@
 """Objectives and hand-written gradients against autograd; groups and tracks."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
@@ -79,6 +82,30 @@ def test_groups_do_not_matter_and_members_can_be_dropped():
     )
     alone.advance(40)
     torch.testing.assert_close(one.flat[1:2], alone.flat, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device here")
+def test_a_gpu_gives_the_same_numbers():
+    from theorytest.reproduce.engine import Context, Plan, run
+    from theorytest.reproduce.figures.rc20_matrices import train
+
+    model = cp((3, 4, 2), rank=4)
+    ends = []
+    for device in ("cpu", "cuda"):
+        context = Context(device=device)
+        start = gaussian(model, [0.5] * 6, seed=0, kind=context.tensor)
+        objective = objectives(model.shape, 6)["square"]
+        assert isinstance(objective, Entries)
+        held = Entries(context.tensor(objective.targets), context.tensor(objective.weights))
+        made = Training(model, held, ScalarAdaptive(0.01), start, group=4)
+        ends.append(run(made, 6, Plan(40, (0, 40), 1e-3, check=10), context).end["loss"])
+    np.testing.assert_allclose(ends[0], ends[1], rtol=1e-8)
+    arguments: dict[str, Any] = dict(
+        depth=3, rates=[3e-3] * 2, deviations=[1e-2] * 2, balanced=[True] * 2, signs=[1] * 2,
+        targets=[[[0.0, 1.0], [1.0, 0.0]]] * 2, hidden=[[0, 0]] * 2, steps=3000, stop=1e-2, seed=0,
+    )  # fmt: skip
+    cpu, gpu = (train(Context(device=device), **arguments)["end/W"] for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(cpu, gpu, rtol=1e-6)
 
 
 def test_the_track_is_the_sum_of_squared_steps():

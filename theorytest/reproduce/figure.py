@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,14 +133,21 @@ class Report:
 class Figure:
     """A figure or table of a paper.
 
-    parts: from the options to what is to be computed; report: from the arrays of the parts (by name) to the result.
+    parts: from the options to what is to be computed; report: from the arrays of the parts (by name) to the result;
+    needs: a module beyond the base that it cannot do without ("sklearn": where no folder of images is given), or "".
     """
 
     id: str
     title: str
     parts: Callable[[Options], Sequence[Part]]
     report: Callable[[Mapping[str, Arrays], Options], Report]
-    needs: str = ""  # a package, beyond the base
+    needs: str = ""
+
+    def missing(self, options: Options) -> str:
+        """Why it cannot be made here, or ""."""
+        if not self.needs or (self.needs == "sklearn" and options.data) or find_spec(self.needs):
+            return ""
+        return f"{self.needs} is not installed: pip install 'theorytest[data]'"
 
 
 @cache

@@ -80,7 +80,8 @@ def reproduce(
     ids: of `FIGURES`, or "all"; target: an npz file with the ground truth (array "target", else its first array) for
     the figures that complete a tensor; data: a folder of IDX files (MNIST or Fashion-MNIST, plain or .gz) for
     RMC21-Fig4; out: folder of the results, and of the parts from which an interrupted run goes on; workers: processes
-    (1: this one). Raises `InputError` for bad options.
+    (1: this one). Of "all", figures that need a package that is not there are left out (see `left_out`). Raises
+    `InputError` for bad options.
     """
     require(profile=profile, seed=seed, device=device)
     if dtype not in ("float64", "float32"):
@@ -101,6 +102,8 @@ def reproduce(
         None if data is None else str(Path(data).resolve()),
     )
     figures = [figure(name) for name in names]
+    if "all" in ids:
+        figures = [entry for entry in figures if not entry.missing(options)]
     folder = Path(out)
     common = {"device": device, "dtype": dtype}
     plan = {entry.id: [(part, _place(folder, part, common)) for part in entry.parts(options)] for entry in figures}
@@ -132,6 +135,13 @@ def reproduce(
             seconds[path] = spent
             pending.discard(path)
             yield from ready()
+
+
+def left_out(ids: Sequence[str], data: str | Path | None = None) -> dict[str, str]:
+    """The figures of "all" that cannot be made here, and why."""
+    options = Options(data=None if data is None else str(data))
+    reasons = {name: figure(name).missing(options) for name in FIGURES} if "all" in ids else {}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 @cache
@@ -330,4 +340,4 @@ def main() -> None:
         os._exit(130)
 
 
-__all__ = ["Made", "compute_part", "reproduce"]
+__all__ = ["Made", "compute_part", "left_out", "reproduce"]

@@ -206,6 +206,6 @@ FIGURES = {
         "Fit of images and of random variants by predictors of low tensor rank",
         _parts,
         _report,
-        needs="scikit-learn, or --data",
+        needs="sklearn",
     )
 }
