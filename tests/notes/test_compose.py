@@ -83,7 +83,7 @@ def test_what_it_rests_on_is_said_with_its_status(document):
 
 def test_what_is_false_as_printed_stands_first(document):
     overview = words(section(document, "overview"))
-    assert "False as stated:" in overview and "T-2/printed" in overview and "recheck 'my record.json'" in overview
+    assert "False as printed" in overview and "T-2/printed" in overview and "recheck 'my record.json'" in overview
     false = words(section(document, "false"))
     for needed in ("T-2/printed", "The sum is conserved", "Fails at", "What holds instead:", "T-2/repaired"):
         assert needed in false, needed

@@ -130,9 +130,9 @@ class _Composer:
         blocks: list[d.Block] = [
             d.Paragraph(
                 (
-                    f"These notes hold {_count(len(self.statements), 'statement')} ({status}), each derived step by "
-                    "step. Every step was replayed by a small kernel in exact arithmetic, and every formula, number "
-                    "and status below was written by the machine from the record of that run. ",
+                    f"These notes hold {_count(len(self.statements), 'statement')}: {status}. Proofs are derived step "
+                    "by step; every step was replayed by a small kernel in exact arithmetic. Every formula, number and "
+                    "status below was written by the machine from the record of that run. ",
                     f"Beside the proofs stand {_count(len(controls), 'control')}: statements with an assumption "
                     f"dropped or a constant tightened, which have to fail. {refuted} are refuted with exact numbers"
                     + (f" and {findings} survive (" if findings else "."),
@@ -143,19 +143,20 @@ class _Composer:
                 )
             ),
         ]
-        false = self.false()
+        false = self.printed_false()
         if false:
             blocks.append(
                 d.Paragraph(
                     (
-                        d.Strong("False as stated: "),
-                        *_joined([(d.Link(label), f" ({s['title']})") for label, s in false]),
-                        ". Why, and what holds instead: ",
+                        d.Strong("False as printed"),
+                        " (why, and what holds instead: ",
                         d.Link("findings", "problems and findings"),
-                        ".",
+                        "):",
                     )
                 )
             )
+            lines = [(d.Link(label), ": ", *self.prose(s["title"]), f" ({_source(s)})") for label, s in false]
+            blocks.append(d.Items(tuple((d.Paragraph(line),) for line in lines)))
         blocks.append(
             d.Paragraph(
                 (
@@ -186,7 +187,7 @@ class _Composer:
             ]
             if rows:
                 head = ("status", "statement", "what it says", "for")
-                shown.append(d.Table(f"Theorems of {key}", head, tuple(rows), 2))
+                shown.append(d.Table(f"Main statements of {key}", head, tuple(rows), 2))
         return shown
 
     # -- problems and findings -----------------------------------------------------------------------------------------
@@ -194,11 +195,14 @@ class _Composer:
     def false(self) -> list[tuple[str, Row]]:
         return [(label, s) for label, s in self.statements.items() if s["status"] == "REFUTED"]
 
-    def findings(self) -> d.Section:
-        sections: list[d.Section] = []
-        false = self.false()
+    def printed_false(self) -> list[tuple[str, Row]]:
+        """What a source states and is false: not the variants that a file expects to fail."""
+        return [(label, s) for label, s in self.false() if label == s["id"] or label.endswith("/printed")]
+
+    def refuted(self, entries: Sequence[tuple[str, Row]]) -> tuple[d.Block, ...]:
+        """Each with its claim, the numbers at which it fails, and what holds instead."""
         blocks: list[d.Block] = []
-        for label, s in false:
+        for label, s in entries:
             blocks.append(
                 d.Paragraph((d.Badge("REFUTED"), " ", d.Link(label), " ", *self.prose(s["title"]), f" ({_source(s)})."))
             )
@@ -207,11 +211,20 @@ class _Composer:
             others = [name for name, o in self.statements.items() if o["id"] == s["id"] and name != label]
             held = [name for name in others if self.statements[name]["status"] in CHECKED]
             if held:
-                pieces = [(d.Link(name), " ", self.badge(name), " ", self.statements[name]["title"]) for name in held]
-                blocks.append(d.Paragraph((d.Strong("What holds instead: "), *_joined(pieces), ".")))
-        if not false:
-            blocks.append(d.Paragraph(("No statement of this run is refuted.",)))
-        sections.append(d.Section("false", ("False as stated",), tuple(blocks)))
+                pieces = [
+                    (d.Link(name), " ", self.badge(name), " ", *self.prose(self.statements[name]["title"]))
+                    for name in held
+                ]
+                blocks.append(d.Paragraph((d.Strong("What holds instead: "), *_joined(pieces, "; "), ".")))
+        return tuple(blocks)
+
+    def findings(self) -> d.Section:
+        printed = self.printed_false()
+        none = (d.Paragraph(("Nothing that a source states is refuted in this run.",)),)
+        sections = [d.Section("false", ("False as printed",), self.refuted(printed) or none)]
+        others = [pair for pair in self.false() if pair not in printed]
+        if others:
+            sections.append(d.Section("refuted", ("Other refuted statements",), self.refuted(others)))
         survivors = [(s, c) for s in self.statements.values() for c in s["controls"] if c["outcome"] == "finding"]
         if survivors:
             rows = tuple(
@@ -615,7 +628,11 @@ def _instance(instance: Row) -> Iterator[tuple[d.Inline, ...]]:
     yield from ((d.Formula(text),) for text in sizes)
     for name, array in arrays:
         shown = _matrix(array)
-        yield (d.Formula(f"{symbol(name)} = {shown}"),) if shown else (d.Code(f"{name} = {records.array_text(array)}"),)
+        yield (
+            (d.Formula(f"{symbol(name)} = {shown}"),)
+            if shown
+            else (d.Code(f"{name} = {records.array_text(array, most=24)}"),)
+        )
 
 
 def _size(size: Any) -> str:

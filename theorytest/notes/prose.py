@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from theorytest.latex import GREEK_NAMES, symbol
+from theorytest.latex import GREEK_LETTERS, GREEK_NAMES, symbol
 from theorytest.notes.document import Code, Formula, Inline, Line, Link
 
 GREEK = {"eps": "varepsilon", "epsilon": "varepsilon", **{name: name for name in GREEK_NAMES if len(name) > 2}}
+_LETTERS = dict(zip(GREEK_LETTERS, GREEK_NAMES, strict=True))
 _BIG = {"sum": "sum", "prod": "prod"}
 _WORDS = "|".join(sorted(GREEK, key=len, reverse=True))
 _MARK = r"(?:_\{[^{}]*\}|_\w+|\^\{[^{}]*\}|\^\([^()]*\)|\^-?\w+)"
-_STEM = rf"(?:{_WORDS}|sum(?=_)|prod(?=_)|[A-Za-z]{{1,2}}|[A-Za-z]+(?=\^)|\d+)"
+_STEM = rf"(?:{_WORDS}|sum(?=_)|prod(?=_)|[{GREEK_LETTERS}]|[A-Za-z]{{1,2}}|[A-Za-z]+(?=\^)|\d+)"
 _TOKENS = re.compile(
     rf"(?P<code>`[^`]+`)"
     rf"|(?P<label>\b[A-Z][A-Za-z]*\d*-[A-Za-z0-9][\w./()\-]*)"
@@ -83,7 +84,7 @@ def _formula(text: str) -> str:
     stem = re.match(rf"{_STEM}(?=[_^])", text)
     assert stem is not None
     name = stem[0]
-    command = GREEK.get(name) or _BIG.get(name)
+    command = GREEK.get(name) or _LETTERS.get(name) or _BIG.get(name)
     shown = f"\\{command}" if command else rf"\mathrm{{{name}}}" if _word(name) else name
     seen: set[str] = set()
     for mark in re.findall(rf"{_MARK}|'", text[stem.end() :]):

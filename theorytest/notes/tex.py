@@ -21,7 +21,16 @@ _SPECIAL |= {"−": "$-$", "±": r"$\pm$", "∞": r"$\infty$", "√": r"$\surd$"
 _SPECIAL |= {"∂": r"$\partial$", "⟨": r"$\langle$", "⟩": r"$\rangle$", "⊗": r"$\otimes$", "ℓ": r"$\ell$"}
 _SPECIAL |= {"Σ": r"$\Sigma$", "Π": r"$\Pi$", "°": r"$^\circ$", "§": r"\S{}", "ᵀ": r"$^{\top}$", "↦": r"$\mapsto$"}
 _SPECIAL |= {letter: rf"$\{name}$" for letter, name in zip(GREEK_LETTERS, GREEK_NAMES, strict=True)}
-_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u0327": "c ", "\u030c": "v "}
+_ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0307": ".",
+    "\u0308": '"',
+    "\u0327": "c ",
+    "\u030c": "v ",
+}
 
 
 def body(document: d.Document) -> str:
