@@ -111,7 +111,7 @@ def test_growth_is_measured_over_all_that_it_names(monkeypatch: pytest.MonkeyPat
     result = {"environment": environment(), "cases": [], "skipped": [], "growth": flows._growth(0, 1, 1.0, None)}
     assert {row["with"] for row in result["growth"]} == {"batch", "time", "parameters", "tolerance"}
     assert all(rate > 0 for row in result["growth"] for rate in row["per_second"].values())
-    assert "batch 16384" in text(flows_table(result))
+    assert "batch 4096" in text(flows_table(result))
 
 
 def test_a_run_of_the_precision() -> None:
