@@ -10,7 +10,7 @@ from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theorytest.kernel.ball import UndefinedError, ball, evaluate, less, precision, root
+from theorytest.kernel.ball import UndefinedError, ball, evaluate, less, natural_power, precision, root
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.scalar import Exp, Ln, Number, Power, Scalar, Sum, Times, Variable, absolute, scalar, sqrt
 
@@ -152,3 +152,19 @@ def test_rational_roots(numerator: int, denominator: int, degree: int) -> None:
     assert root(base**degree, degree) == base
     found = root(base, degree)
     assert found is None or found**degree == base
+
+
+@pytest.mark.parametrize("exponent", range(6))
+@pytest.mark.parametrize(("middle", "radius"), [(0, 1), (0, 0), (1, 2), (-1, 2), (3, 1), (-3, 1), (1, 1)])
+def test_natural_powers_of_balls(middle: int, radius: int, exponent: int) -> None:
+    """Also around 0: they contain the powers of all numbers of the ball, and little more."""
+    power = natural_power(arb(middle, radius), exponent)
+    values = [Fraction(4 * middle + radius * k, 4) ** exponent for k in range(-4, 5)]
+    assert power.is_finite() and all(power.contains(ball(value)) or power == ball(value) for value in values)
+    slack = float(max(map(abs, values))) / 100
+    assert power.upper() <= float(max(values)) + slack and power.lower() >= float(min(values)) - slack
+
+
+def test_a_square_of_a_ball_around_zero_is_a_value() -> None:
+    square = evaluate(x**2 + 1, {"x": arb(0, 1)})
+    assert isinstance(square, arb) and square > 0.9 and square < 2.1

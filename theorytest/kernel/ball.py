@@ -109,9 +109,20 @@ def evaluate(expression: Scalar, values: Mapping[str, Value]) -> Value:
             return Fraction(1) if isinstance(value, Fraction) and value == 0 else ball(value).exp()
 
 
+def natural_power(value: arb, exponent: int) -> arb:
+    """All natural powers of the numbers of a ball, by those of its ends: FLINT's are not finite around 0, and wide for
+    wide balls."""
+    if not exponent:
+        return arb(1)
+    ends = (value.lower(), value.upper()) if exponent % 2 else (value.abs_lower(), value.abs_upper())
+    low, high = (arb(0) if end == 0 else end**exponent for end in ends)
+    return low.union(high)
+
+
 def _power(value: Value, exponent: Fraction, expression: Scalar) -> Value:
     if exponent.denominator == 1 and exponent >= 0:
-        return value ** int(exponent)
+        whole = int(exponent)
+        return value**whole if isinstance(value, Fraction) else natural_power(value, whole)
     positive = less(Fraction(0), value)
     if exponent.denominator == 1:
         negative = less(value, Fraction(0))

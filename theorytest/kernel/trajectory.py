@@ -19,7 +19,7 @@ from typing import Any
 
 from flint import arb, arb_poly
 
-from theorytest.kernel.ball import UndefinedError, ball, precision
+from theorytest.kernel.ball import UndefinedError, ball, natural_power, precision
 from theorytest.kernel.claim import All, Claim, FirstTime, Throughout
 from theorytest.kernel.encoding import digest
 from theorytest.kernel.errors import KernelError
@@ -77,7 +77,8 @@ def dual(expression: Scalar, values: Mapping[str, Dual]) -> Dual:
             held = dual(base, values)
             if exponent.denominator == 1 and exponent >= 0:
                 n = int(exponent)
-                return Dual(held.value**n, n * held.value ** (n - 1) * held.rate if n else arb(0))
+                rate = n * natural_power(held.value, n - 1) * held.rate if n else arb(0)
+                return Dual(natural_power(held.value, n), rate)
             if exponent.denominator == 1 and held.value < 0:
                 made = held.value ** int(exponent)
             elif held.value > 0:
