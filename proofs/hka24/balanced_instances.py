@@ -6,6 +6,7 @@ and w is g times a column of P_k. The loss gradient is any tensor.
 """
 
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise, product
 from math import prod
 from random import Random
@@ -68,11 +69,18 @@ def balanced(random):
     return deep(made, *(v for v, _ in tops), norm=(g * tops[0][1]) ** depths[0])
 
 
+@cache
+def states(seed, count):
+    """Random balanced states."""
+    random = Random(seed)
+    return tuple(balanced(random) for _ in range(count))
+
+
 def instances(statement, run, finish=lambda instance: instance):
     """The statement at random balanced states: every assumption is met, and the claim holds, exactly."""
-    random, seen, shapes = Random(run.seed), 0, set()
-    for _ in range(100 if run.profile == "full" else 20):
-        instance = finish(balanced(random))
+    seen, shapes = 0, set()
+    for made in states(run.seed, 100 if run.profile == "full" else 20):
+        instance = finish(made)
         require_assumptions(statement, instance)
         for claim in getattr(statement.claim, "claims", (statement.claim,)):
             flow = motion_flow(claim)
