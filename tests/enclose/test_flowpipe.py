@@ -160,6 +160,7 @@ def test_values_ranges_and_times() -> None:
     assert first is not None and first[1] - first[0] <= F(1, 10**12)
     assert pipe.value(q.entry(1, 1), first[0])[0] <= 1 <= pipe.value(q.entry(1, 1), first[1])[1]
     assert pipe.first_time(q.entry(1, 1), 50) is None
+    assert pipe.first_time(1 / (q.entry(1, 1) - 1), 0) is None  # the sign changes at a pole
     assert "done at t = 10" in repr(pipe)
     with pytest.raises(InputError, match="which was reached"):
         pipe.at(11)
@@ -196,6 +197,9 @@ def test_a_stiff_flow_ends_with_its_budget() -> None:
     begin = time.monotonic()
     pipe = enclose(model, HalfSum({(0, 0): 10**12}), start, 5, digits=20, max_seconds=1)
     assert pipe.status == flowpipe.BUDGET and 0 < pipe.reached < F(1, 1000) and time.monotonic() - begin < 20
+    fast: Any = {"W[1]": [[10**6]], "W[2]": [[10**6]]}  # a first step that has to be very short
+    pipe = enclose(model, HalfSum({(0, 0): 1}), fast, 1, digits=10)
+    assert pipe.status == DONE and pipe.digits >= 10
     pipe = enclose(model, HalfSum({(0, 0): 1}), start, 50, digits=20, max_steps=3)
     assert pipe.status == flowpipe.STEPS and len(pipe.steps.steps) == 3 and 0 < pipe.reached < 50
 

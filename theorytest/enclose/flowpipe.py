@@ -28,6 +28,7 @@ from theorytest.kernel import flow as kernel
 from theorytest.kernel.ball import ball, precision
 from theorytest.kernel.claim import Claim
 from theorytest.kernel.encoding import digest
+from theorytest.kernel.errors import KernelError
 from theorytest.kernel.initial_value import (
     Basis,
     InitialValueProblem,
@@ -54,6 +55,7 @@ LOST = "digits lost: errors grow faster than the digits allow; raise digits"
 REHEARSAL = 20  # digits of the first run; with fewer, its steps are so short that it costs more
 COLLAPSE = 60  # bits; a step below 2**-COLLAPSE of the longest one and of the time reached: a singularity
 SLACK = 0.1  # of the exponent by which the radius grows in a step, that the bounds of the Jacobian may lose
+MOST_PIECES = 64  # of a step, for which the Jacobian is bounded one by one
 APART = -10.0  # log2 of the radius, relative to the largest coordinate, beyond which nothing is known
 
 
@@ -233,10 +235,11 @@ class Searcher:
                 continue
             spread = max(float(end.spread) for ends in attempt.ends for end in ends)
             loss = spread * float(length)
-            if not loss < SLACK and count < 64:
-                count = (
-                    min(64, 2 * count) if not loss < 1e6 else min(64, math.ceil(1.1 * count * math.sqrt(loss / SLACK)))
-                )
+            if not loss < SLACK * MOST_PIECES**2:  # also where it is not finite: finer pieces would not do
+                length = short(length / 8)
+                continue
+            if loss > SLACK and count < MOST_PIECES:
+                count = min(MOST_PIECES, math.ceil(1.1 * count * math.sqrt(loss / SLACK)))
                 continue
             norms = tuple((_norm(left), _norm(right)) for left, right in attempt.ends)
             step = replace(step, norms=norms)
@@ -411,8 +414,13 @@ class Flowpipe:
             if found is None:
                 low = a if low is None else low
             elif low is not None:
-                crossed = bool(found > 0) is not bool(begin > 0)
-                return self._crossing(claim, bool(begin > 0), low, b, exact(width)) if crossed else None
+                if bool(found > 0) is bool(begin > 0):
+                    return None
+                try:  # a sign that changes across a pole is no crossing
+                    self.trajectory.require_continuous(claim, Fraction(0), b)
+                except KernelError:
+                    return None
+                return self._crossing(claim, bool(begin > 0), low, b, exact(width))
         return None
 
     def _crossing(self, claim: Comparison, positive: bool, low: Fraction, high: Fraction, width: Fraction) -> Bounds:
