@@ -61,7 +61,8 @@ def failure(claim: Claim, view: View) -> str:
         case AtTime(inner, _):
             return failure(inner, view)
         case Identity() | Inequality():
-            return _gap(claim, view)
+            lhs, rhs = terms(claim)
+            return missed(claim, view.array(rhs - lhs))
         case AtLeast(size, number):
             found = size_of(size, view.sizes, view.members)
             return "" if found >= number else f"{size} = {found}"
@@ -88,9 +89,8 @@ def failure(claim: Claim, view: View) -> str:
             raise KernelError(f"{type(claim).__name__} says nothing about one time")
 
 
-def _gap(claim: Identity | Inequality, view: View) -> str:
-    lhs, rhs = terms(claim)
-    gap = view.array(rhs - lhs)
+def missed(claim: Identity | Inequality, gap: Array) -> str:
+    """Why a formula does not hold, given the right side minus the left; empty where it does."""
     if isinstance(claim, Identity):
         bad = [g for g in gap.entries if g]
     else:

@@ -362,12 +362,7 @@ def _within(place: int, size: int) -> bool:
 
 def _term_fails(claim: Identity | Inequality, values: Mapping[str, Array], dims: Mapping[str, int]) -> str:
     lhs, rhs = terms(claim)
-    gap = value(rhs - lhs, values, dims)
-    if isinstance(claim, Identity):
-        bad = [g for g in gap.entries if g]
-    else:
-        bad = [g for g in gap.entries if g < 0 or (claim.relation == "<" and g == 0)]
-    return f"the right side minus the left is {max(bad, key=abs)}" if bad else ""
+    return instant.missed(claim, value(rhs - lhs, values, dims))
 
 
 def certifies(claim: Claim, instance: Instance) -> None:
