@@ -83,11 +83,18 @@ def test_latex_is_ascii_and_balanced(document):
         ("100% of $5 & #1 {x}_y", r"100\% of \$5 \& \#1 \{x\}\_y"),
         ("é ß ‖x‖² ≤ ε", r"\'{e} [U+00DF] $\|$x$\|$$^{2}$ $\le$ $\epsilon$"),
         ("a\N{NARROW NO-BREAK SPACE}b\N{EN SPACE}c\N{SNOWMAN}", "a~b c[U+2603]"),
-        ("½", "[U+00BD]"),
+        ("½ x⁻¹", "[U+00BD] x$^{-}$$^{1}$"),
+        ("Ĝ ω̂ ⊙", r"\^{G} $\hat{\omega}$ $\odot$"),
     ],
 )
 def test_characters(text, shown):
     assert tex.escape(text).replace(r"$\varepsilon$", r"$\epsilon$") == shown
+
+
+def test_formulas_in_ascii():
+    assert tex.formula(r"\text{Ĝ} + ω̂_{r} = η") == (
+        r"\text{\ensuremath{\hat{G}}} + \ensuremath{\hat{\ensuremath{\omega}}}_{r} = \ensuremath{\eta}"
+    )
 
 
 def test_a_stock_tex_sets_the_body(document, figures, tmp_path):

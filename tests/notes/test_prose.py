@@ -19,6 +19,7 @@ from theorytest.notes.prose import prose
         ("w[n] of w11", (Formula("w^{(n)}"), " of ", Formula("w_{11}"))),
         ("sqrt(loss), sqrt(s_1 s_2)", (Formula(r"\sqrt{\mathrm{loss}}"), ", ", Formula(r"\sqrt{s_{1} s_{2}}"))),
         ("α_r and δ_r", (Formula(r"\alpha_{r}"), " and ", Formula(r"\delta_{r}"))),
+        ("x\u0302_{r_1} and x\u0302", (Formula(r"\hat{x}_{r_1}"), " and x\u0302")),
         ("2x2 - 1", ("2×2 − 1",)),
         ("`theorytest_paths` in a file", (Code("theorytest_paths"), " in a file")),
         ("see T-1/again.", ("see ", Link("T-1/again"), ".")),

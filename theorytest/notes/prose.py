@@ -13,7 +13,7 @@ _LETTERS = dict(zip(GREEK_LETTERS, GREEK_NAMES, strict=True))
 _BIG = {"sum": "sum", "prod": "prod"}
 _WORDS = "|".join(sorted(GREEK, key=len, reverse=True))
 _MARK = r"(?:_\{[^{}]*\}|_\w+|\^\{[^{}]*\}|\^\([^()]*\)|\^-?\w+)"
-_STEM = rf"(?:{_WORDS}|sum(?=_)|prod(?=_)|[{GREEK_LETTERS}]|[A-Za-z]{{1,2}}|[A-Za-z]+(?=\^)|\d+)"
+_STEM = rf"(?:{_WORDS}|sum(?=_)|prod(?=_)|[{GREEK_LETTERS}]|[A-Za-z]\u0302|[A-Za-z]{{1,2}}|[A-Za-z]+(?=\^)|\d+)"
 _TOKENS = re.compile(
     rf"(?P<code>`[^`]+`)"
     rf"|(?P<label>\b[A-Z][A-Za-z]*\d*-[A-Za-z0-9][\w./()\-]*)"
@@ -23,7 +23,7 @@ _TOKENS = re.compile(
     rf"|(?<!\w)(?P<entry>[A-Za-z][12][12])(?!\w)"
     rf"|(?<![\w\\])(?P<greek>{_WORDS})(?![\w-])"
     rf"|(?<!\w)sqrt\((?P<root>[^()]*)\)"
-    rf"|(?<![\w'’.\-/\\])(?P<letter>[b-zB-HJ-Z])(?![\w'’\-]|\.\w)"
+    rf"|(?<![\w'’.\-/\\])(?P<letter>[b-zB-HJ-Z])(?![\w'’\-\u0300-\u036f]|\.\w)"
 )
 _SIGNS = (
     (r"(?<=\d)x(?=\d)", "×"),
@@ -86,6 +86,7 @@ def _formula(text: str) -> str:
     name = stem[0]
     command = GREEK.get(name) or _LETTERS.get(name) or _BIG.get(name)
     shown = f"\\{command}" if command else rf"\mathrm{{{name}}}" if _word(name) else name
+    shown = rf"\hat{{{name[0]}}}" if name.endswith("\u0302") else shown
     seen: set[str] = set()
     for mark in re.findall(rf"{_MARK}|'", text[stem.end() :]):
         if mark == "'":

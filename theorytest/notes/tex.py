@@ -20,17 +20,11 @@ _SPECIAL |= {"≤": r"$\le$", "≥": r"$\ge$", "≠": r"$\ne$", "→": r"$\to$",
 _SPECIAL |= {"−": "$-$", "±": r"$\pm$", "∞": r"$\infty$", "√": r"$\surd$", "∇": r"$\nabla$", "∈": r"$\in$"}
 _SPECIAL |= {"∂": r"$\partial$", "⟨": r"$\langle$", "⟩": r"$\rangle$", "⊗": r"$\otimes$", "ℓ": r"$\ell$"}
 _SPECIAL |= {"Σ": r"$\Sigma$", "Π": r"$\Pi$", "°": r"$^\circ$", "§": r"\S{}", "ᵀ": r"$^{\top}$", "↦": r"$\mapsto$"}
+_SPECIAL |= {"⊙": r"$\odot$", "⁻": "$^{-}$", "∘": r"$\circ$", "∑": r"$\sum$", "∏": r"$\prod$", "≈": r"$\approx$"}
 _SPECIAL |= {letter: rf"$\{name}$" for letter, name in zip(GREEK_LETTERS, GREEK_NAMES, strict=True)}
-_ACCENTS = {
-    "\u0300": "`",
-    "\u0301": "'",
-    "\u0302": "^",
-    "\u0303": "~",
-    "\u0307": ".",
-    "\u0308": '"',
-    "\u0327": "c ",
-    "\u030c": "v ",
-}
+_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0307": ".", "\u0308": '"', "\u030c": "v "}
+_HATS = {"\u0300": "grave", "\u0301": "acute", "\u0302": "hat", "\u0303": "tilde", "\u0307": "dot", "\u0308": "ddot"}
+_HATS |= {"\u030c": "check"}
 
 
 def body(document: d.Document) -> str:
@@ -55,12 +49,37 @@ def style() -> str:
 
 def escape(text: str) -> str:
     """Text in ASCII and commands."""
-    return "".join(map(_character, text))
+    pieces = _marked(text)
+    return "".join(_accent(base, mark) if mark else _character(base) for base, mark in pieces)
 
 
 def formula(latex: str) -> str:
     """A formula in ASCII: other characters become commands."""
-    return "".join(c if c.isascii() else rf"\ensuremath{{{_character(c).strip('$')}}}" for c in latex)
+    shown: list[str] = []
+    for base, mark in _marked(latex):
+        inner = base if base.isascii() else rf"\ensuremath{{{_character(base).strip('$')}}}"
+        shown.append(rf"\ensuremath{{\{_HATS[mark]}{{{inner}}}}}" if mark else inner)
+    return "".join(shown)
+
+
+def _marked(text: str) -> list[tuple[str, str]]:
+    """Characters with the accent that they carry, if it is one that LaTeX has."""
+    found: list[tuple[str, str]] = []
+    for c in unicodedata.normalize("NFC", text):
+        parts = unicodedata.normalize("NFD", c)
+        if len(parts) == 2 and parts[1] in _ACCENTS:
+            found.append((parts[0], parts[1]))
+        elif c in _ACCENTS and found and not found[-1][1] and found[-1][0].isalpha():
+            found[-1] = (found[-1][0], c)
+        else:
+            found.append((c, ""))
+    return found
+
+
+def _accent(base: str, mark: str) -> str:
+    if base.isascii():
+        return f"\\{_ACCENTS[mark]}{{{base}}}"
+    return rf"$\{_HATS[mark]}{{{_character(base).strip('$')}}}$"
 
 
 def _character(c: str) -> str:
@@ -70,9 +89,6 @@ def _character(c: str) -> str:
         return c
     if unicodedata.category(c) == "Zs":
         return "~" if "NO-BREAK" in unicodedata.name(c) else " "
-    parts = unicodedata.normalize("NFD", c)
-    if len(parts) == 2 and parts[0].isascii() and parts[1] in _ACCENTS:
-        return f"\\{_ACCENTS[parts[1]]}{{{parts[0]}}}"
     plain = unicodedata.normalize("NFKC", c)
     name = unicodedata.name(c, "")
     if plain.isascii() and name.startswith(("SUPERSCRIPT", "SUBSCRIPT")):
