@@ -1,5 +1,4 @@
 import json
-import time
 
 import pytest
 from click.testing import CliRunner
@@ -85,11 +84,3 @@ def test_missing_extras_are_named(monkeypatch, document):
     ):
         with pytest.raises(InputError, match=rf"pip install 'theorytest\[{extra}\]'"):
             call()
-
-
-def test_notes_are_quick(made, proofs, tmp_path):
-    """Not a benchmark: a page of a few statements that took minutes would be a bug."""
-    pytest.importorskip("pypandoc", reason="needs the extra notes")
-    start = time.process_time()
-    build.build(made, tmp_path, formats=("html",), paths=[proofs])
-    assert time.process_time() - start < 60

@@ -40,6 +40,8 @@ def test_long_formulas_break_before_signs():
     assert re.search(r'<wbr><math><mo form="infix">=</mo>', shown)
     (short,) = to_mathml(["x = 1"]).values()
     assert "<wbr>" not in short
+    (listed,) = to_mathml([r"\text{where} \; x > 0 ,\; y + z \le 1 ,\; z < 2"]).values()
+    assert listed.count("<mo>,</mo></math><wbr>") == listed.count("<wbr>") == 2, "a list breaks after its commas"
 
 
 def test_names_of_functions_have_room_and_norms_have_none():

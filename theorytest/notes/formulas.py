@@ -23,6 +23,7 @@ _BRACKETS = ("(", ")", "[", "]", "{", "}", "⟨", "⟩")
 _FUNCTIONS = ("ln", "exp", "det", "lim", "inf", "sup", "max", "min", "sign", "log", "rank", "tr", "diag")
 _TYPST = {".circle": ".o", "#h(0em)": " thick "}  # names since Typst 0.14; pandoc rounds a thick space down to none
 _PIECE = 12  # shortest piece of a formula, in characters
+_LIST = 40  # the same in a list of formulas, which breaks after its commas
 
 
 def to_mathml(formulas: Sequence[str]) -> dict[str, str]:
@@ -74,19 +75,26 @@ def _pieces(latex: str, xml: str) -> str:
     _tidy(row)
     children = list(row)
     pieces: list[list[ElementTree.Element]] = [[]]
+    listed = any(_comma(child) for child in children)
     length = 0
-    for child in children:
-        text = "".join(child.itertext())
-        if _breaks(child) and length >= _PIECE:
+    for place, child in enumerate(children):
+        after = place > 0 and _comma(children[place - 1])
+        before = _breaks(child) and length >= (_LIST if listed else _PIECE)
+        if pieces[-1] and (after or before):
             pieces.append([])
             length = 0
-            child.set("form", "infix")
+            if child.tag == f"{_SPACE}mo" and before:
+                child.set("form", "infix")
         pieces[-1].append(child)
-        length += len(text)
+        length += len("".join(child.itertext()))
     shown = [f"<math>{''.join(map(_markup, piece))}</math>" for piece in pieces]
     if len(shown) == 1:
         return shown[0]
     return f'<span class="pieces">{"<wbr>".join(shown)}</span>'
+
+
+def _comma(element: ElementTree.Element) -> bool:
+    return element.tag == f"{_SPACE}mo" and element.text == ","
 
 
 def _breaks(element: ElementTree.Element) -> bool:
