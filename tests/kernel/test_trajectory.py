@@ -230,6 +230,17 @@ def test_ranges_contain_what_they_range_over() -> None:
                     assert bottom <= value[1] and value[0] <= top
 
 
+def test_what_is_conserved_is_so_to_all_digits() -> None:
+    """A difference of squares cancels as a polynomial, and not as a difference of ranges."""
+    flow = GradientFlow(cp((2, 2, 2), rank=2), HalfSum({(0, 0, 0): 1, (1, 1, 0): "1/2"}))
+    start: Any = {f"w[{n}]": [["1/2", f"1/{n + 1}"], ["-1/3", "1/4"]] for n in (1, 2, 3)}
+    change = q.squared_slice_norm("w[1]", 1, 1) - q.squared_slice_norm("w[2]", 1, 1) - (F(1, 4) - F(1, 9))
+    for sign in (1, -1):
+        assert verdict(flow.throughout(start, sign * change <= F(1, 10**18), 5)).status == CERTIFIED
+    assert verdict(flow.throughout(start, change**2 + change**0 <= 1, 5)).status == UNDECIDED
+    assert verdict(flow.throughout(start, change + F(1, 10**9) < 0, 5)).status == REFUTED
+
+
 def test_cells_cover_an_interval_once() -> None:
     flow = followed()
     found = [(p.start + a * p.length, p.start + b * p.length) for p, a, b in flow.cells(F(1), F(4))]

@@ -142,13 +142,45 @@ def _determinant(n: int, entries: Sequence[arb_poly]) -> arb_poly:
     return minors[tuple(range(n))]
 
 
+def written(expression: Scalar, named: Mapping[str, arb_poly]) -> arb_poly | None:
+    """An expression in quantities that are polynomials; None where it is none."""
+    match expression:
+        case Number(value):
+            return arb_poly([arb(rational(value))])
+        case Variable(name):
+            return named[name]
+        case Power(base, exponent) if exponent.denominator == 1 and exponent >= 0:
+            parts, kind = (base,) * int(exponent), Times
+        case Sum(parts) | Times(parts):
+            kind = type(expression)
+        case _:
+            return None
+    total = arb_poly([0 if kind is Sum else 1])
+    for part in parts:
+        held = written(part, named)
+        if held is None:
+            return None
+        total = total + held if kind is Sum else total * held
+    return total
+
+
+@dataclass(frozen=True)
+class _AtHand:
+    """What has been computed of one step, over which ranges are asked again and again."""
+
+    piece: Piece | None
+    path: dict[str, tuple[arb_poly, ...]]
+    atoms: dict[str, arb_poly]
+    gaps: dict[Comparison, arb_poly | None]
+
+
 class Trajectory:
     """The enclosed solution of an initial value problem: pieces that the kernel has checked, from time 0 on."""
 
     def __init__(self, problem: InitialValueProblem, pieces: Sequence[Piece]) -> None:
         self.problem, self.pieces = problem, tuple(pieces)
         self.concrete = problem.concrete()
-        self._at_hand: tuple[Piece | None, dict[str, tuple[arb_poly, ...]], dict[str, arb_poly]] = (None, {}, {})
+        self._at_hand = _AtHand(None, {}, {}, {})
 
     @property
     def end(self) -> Fraction:
@@ -192,7 +224,7 @@ class Trajectory:
     def _path(self, piece: Piece) -> dict[str, tuple[arb_poly, ...]]:
         """Block ("": the end tensor) -> its entries as polynomials in s over a step: their constants are balls, so that
         they hold the flow at every s for one e each, ||e|| <= radius. Of the last step asked for, at hand."""
-        if self._at_hand[0] is not piece:
+        if self._at_hand.piece is not piece:
             with precision(piece.bits + 32):
                 inputs = [
                     polynomial + arb_poly([arb(0, _wide(piece.radius, square))])
@@ -201,17 +233,28 @@ class Trajectory:
                     )
                 ]
                 blocks, end = self._entries(piece.field, _run(piece.field, inputs, arb_poly()), arb_poly())
-            self._at_hand = (piece, blocks | {"": end}, {})
-        return self._at_hand[1]
+            self._at_hand = _AtHand(piece, blocks | {"": end}, {}, {})
+        return self._at_hand.path
 
     def _along(self, piece: Piece, atom: Atom) -> arb_poly:
         """A polynomial quantity over a step, as `_path` has its entries."""
         path = self._path(piece)
-        known = self._at_hand[2]
+        known = self._at_hand.atoms
         if atom.name not in known:
             with precision(piece.bits + 32):
                 known[atom.name] = polynomial_of(atom, self.concrete, path)
         return known[atom.name]
+
+    def _gap_along(self, piece: Piece, comparison: Comparison) -> arb_poly | None:
+        """Right side minus left as a polynomial over a step, so that what cancels does so once and for all; None where
+        it is no polynomial in the quantities. Raises where these are none in time."""
+        known = self._at_hand.gaps
+        if piece is not self._at_hand.piece or comparison not in known:
+            named = {atom.name: self._along(piece, atom) for atom in comparison.atoms}
+            known = self._at_hand.gaps
+            left, right = written(comparison.lhs, named), written(comparison.rhs, named)
+            known[comparison] = None if left is None or right is None else right - left
+        return known[comparison]
 
     def _entries(
         self, field: Field, values: Sequence[Any], zero: Any
@@ -233,6 +276,9 @@ class Trajectory:
             middle, half = rational((a + b) / 2), rational((b - a) / 2)
             place = arb(middle, half)
             try:
+                gap = self._gap_along(piece, comparison)
+                if gap is not None:
+                    return gap(arb(middle)) + around(gap.derivative()(place) * half)
                 named: dict[str, Dual] = {}
                 for atom in comparison.atoms:
                     polynomial = self._along(piece, atom)
