@@ -22,6 +22,7 @@ from theorytest.kernel.claim import (
     Conserved,
     Descent,
     DeterminantSignPreserved,
+    Exactly,
     Flow,
     Identity,
     Inequality,
@@ -442,3 +443,14 @@ def test_the_flow_of_a_claim():
     assert motion_flow(All((Conserved(P2, CP_FLOW),))) is None
     assert isinstance(state("S", Identity(P2, P2)), Statement)
     assert Where.__doc__ and SingularValues.__doc__
+
+
+@pytest.mark.parametrize(("symbol", "sizes"), [("k", (("k", 0),)), ("k[n]", (("k", (3, 0)),))])
+def test_an_index_has_at_least_one_value(symbol, sizes):
+    """0 < |k| follows from what an index is: nothing is an example of it with k = 0, a depth that is allowed to be 0."""
+    count = constant(1, ("x", symbol)).sum("x")
+    made = Statement("S", "", Inequality(zero(), "<", count), assumptions=(Assumption("a", "", Exactly(symbol, 0)),))
+    instance = Instance(sizes=sizes, members=(("n", 2),))
+    with pytest.raises(KernelError, match="at least one value"):
+        require_assumptions(made, instance)
+    require_assumptions(dataclasses.replace(made, claim=Identity(Variable("x"), Variable("x"))), instance)

@@ -17,6 +17,7 @@ from flint import fmpq, fmpq_mat  # pyright: ignore[reportMissingTypeStubs]
 from theorytest.kernel import analysis, components, every_flow, evolution, instant, states, truncation
 from theorytest.kernel.ball import UndefinedError, Value, less, precision
 from theorytest.kernel.ball import evaluate as scalar_value
+from theorytest.kernel.chains import sizes_in
 from theorytest.kernel.claim import (
     MOMENTUM,
     STEP_SIZE,
@@ -212,12 +213,29 @@ def require_assumptions(statement: Statement, instance: Instance) -> None:
         flow = motion_flow(part)
         if flow is not None and not any(True for _ in assignments(flow, instance)):
             raise KernelError("at these sizes there are no members for the claim to speak of")
+    _require_values(statement, instance)
     views: Views = {}
     for assumption in statement.assumptions:
         if assumption.formula is not None:
             failed = _fails(assumption.formula, statement, instance, views)
             if failed:
                 raise KernelError(f"the instance does not meet assumption {assumption.label!r}: {failed}")
+
+
+def _require_values(statement: Statement, instance: Instance) -> None:
+    """Raise where an index of the statement has no value: orders and depths may be 0, sizes of indices may not."""
+    symbols = sizes_in((statement.claim, tuple(a.formula for a in statement.assumptions)))
+    empty = sorted(symbol for symbol in symbols if _given(symbol, instance) == 0)
+    if empty:
+        raise KernelError(f"the sizes {empty} are 0: an index has at least one value")
+
+
+def _given(symbol: str, instance: Instance) -> int | None:
+    """The size that an instance gives; None for one of its letters, which is read off their arrays."""
+    try:
+        return size_of(symbol, dict(instance.sizes), dict(instance.members))
+    except KernelError:
+        return None
 
 
 def _fails(formula: Claim, statement: Statement, instance: Instance, views: Views) -> str:
