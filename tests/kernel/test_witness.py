@@ -447,7 +447,7 @@ def test_the_flow_of_a_claim():
 
 @pytest.mark.parametrize(("symbol", "sizes"), [("k", (("k", 0),)), ("k[n]", (("k", (3, 0)),))])
 def test_an_index_has_at_least_one_value(symbol, sizes):
-    """0 < |k| follows from what an index is: nothing is an example of it with k = 0, a depth that is allowed to be 0."""
+    """0 < |k| follows from what an index is: no example of it has k = 0, though a depth may be 0."""
     count = constant(1, ("x", symbol)).sum("x")
     made = Statement("S", "", Inequality(zero(), "<", count), assumptions=(Assumption("a", "", Exactly(symbol, 0)),))
     instance = Instance(sizes=sizes, members=(("n", 2),))
