@@ -153,3 +153,11 @@ def test_papers_are_a_file_or_nothing(tmp_path):
     (tmp_path / "papers.toml").write_text("[X]\ntitle = 'no authors'\n")
     with pytest.raises(InputError, match=r"is not a list of papers.*needed authors, title, published"):
         compose.papers(tmp_path / "papers.toml")
+
+
+def test_paper_leaves_out_what_nothing_connects():
+    nodes = tuple(d.Node(name, "PROVED", True, name, "T") for name in "abc")
+    graph = d.Graph("which", nodes, (("a", "b"),))
+    assert [n.anchor for n in d.on_paper(graph).nodes] == ["a", "b"] and "left out" in d.on_paper(graph).caption
+    for whole in (d.Graph("which", nodes, ()), d.Graph("which", nodes[:2], (("a", "b"),)), d.Graph("which", (), ())):
+        assert d.on_paper(whole) == whole

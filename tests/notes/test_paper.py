@@ -125,6 +125,9 @@ def test_all_elements_have_a_form_everywhere():
         d.More(("more",), (d.Paragraph(("inner",)),)),
         d.Graph("graph", (d.Node("a", "UNDECIDED", False, "t", "g"),), ()),
     )
+    assert typeset.figure_pdf(
+        typeset.figures_of(d.Document("", "", (d.Section("s", (), (d.Graph("", (), ()),)),)))["blueprint"]
+    )
     document = d.Document("Title & more", "origin", (d.Section("s", ("section ", d.Formula("x")), blocks),))
     from theorytest.notes import html
 

@@ -285,11 +285,23 @@ def shares(table: Table) -> tuple[int, ...]:
     )
 
 
+def on_paper(graph: Graph) -> Graph:
+    """The graph that paper has room for: without the statements that nothing connects, if anything is connected."""
+    joined = {name for edge in graph.edges for name in edge}
+    kept = tuple(node for node in graph.nodes if node.anchor in joined)
+    if not kept or len(kept) == len(graph.nodes):
+        return graph
+    return replace(graph, nodes=kept, caption=f"{graph.caption} (those that nothing connects are left out)")
+
+
 def printed(document: Document) -> Document:
-    """The document as paper has it: long derivations stand in an appendix, and where they were, a reference."""
+    """The document as paper has it: long derivations stand in an appendix, and where they were, a reference; the graph
+    is smaller."""
     moved: list[Section] = []
 
     def block(value: Block, section: Section) -> Block:
+        if isinstance(value, Graph):
+            return on_paper(value)
         if not isinstance(value, More) or not any(isinstance(inner, Steps) for inner in value.blocks):
             return value
         anchor = f"derivation-{section.anchor}"

@@ -41,10 +41,10 @@ def shape(status: str, size: float = 14) -> str:
 def graph(value: Graph) -> str:
     """A dependency graph for a page: boxes are links, statuses are words (in the title), shapes and colours."""
     drawing = draw(value)
+    wide, high = (max(0.0, size) + 8 for size in (drawing.width, drawing.height))
     pieces = [
         f'<svg class="graph" role="group" aria-label="{escape(value.caption)}" '
-        f'viewBox="-4 -4 {drawing.width + 8:.0f} {drawing.height + 8:.0f}" width="{drawing.width + 8:.0f}" '
-        f'height="{drawing.height + 8:.0f}">',
+        f'viewBox="-4 -4 {wide:.0f} {high:.0f}" width="{wide:.0f}" height="{high:.0f}">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
         '<path d="M0 .8 7.2 4 0 7.2Z"/></marker></defs>',
     ]

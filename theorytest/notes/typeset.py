@@ -33,7 +33,7 @@ def figures_of(document: d.Document) -> dict[str, str]:
         if isinstance(part, d.Plot):
             found[part.name] = drawing.flat_plot(part)
         elif isinstance(part, d.Graph):
-            found["blueprint"] = drawing.flat_graph(part)
+            found["blueprint"] = drawing.flat_graph(d.on_paper(part))
     return found
 
 
