@@ -97,6 +97,8 @@ def _plain(name: str) -> str:
         return "\\" + {"eps": "varepsilon", "epsilon": "varepsilon"}.get(name, name)
     if re.fullmatch(r"[A-Za-z]{3,}", name):
         return rf"\mathrm{{{name}}}"
+    if re.fullmatch(r"[<>][A-Za-z]{3,}", name):  # the members before or after the one of that name
+        return rf"{name[0]}\mathrm{{{name[1:]}}}"
     return name
 
 
