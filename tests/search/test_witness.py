@@ -174,3 +174,18 @@ def test_deep_tucker_is_covered():
     vectors = (w["r", "j"] * w["r", "j"]).sum("j")
     assert find_witness(state(Conserved(vectors + slices, flow))) is not None
     assert find_witness(state(Conserved(vectors - slices, flow)), attempts=30) is None
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_printed_corollary_is_refuted_from_its_statement_alone(seed):
+    """HKA24 Corollary 4.4 as printed (left singular vector): blocks and all the letters that it defines are found."""
+    from pathlib import Path
+
+    from theorytest import loader
+    from theorytest.kernel.witness import refutes
+
+    proofs = Path(__file__).parents[2] / "proofs" / "hka24" / "corollary_4_4.py"
+    statement = loader.load([proofs]).entries["HKA24-Cor4.4i/printed"].statement
+    found = find_witness(replace(statement, example=None), seed)
+    assert found is not None and dict(found.instance.sizes)["k"] == (2, 0)
+    refutes(statement, found)

@@ -24,6 +24,7 @@ from theorytest.kernel.claim import (
     STEP_SIZE,
     All,
     AtStart,
+    AtTime,
     Change,
     Claim,
     Conserved,
@@ -33,6 +34,7 @@ from theorytest.kernel.claim import (
     Identity,
     Inequality,
     LogDeterminantRate,
+    NormRate,
     Rate,
     SliceTruncation,
 )
@@ -42,8 +44,10 @@ from theorytest.kernel.statement import Assumption, Instance, Statement, Witness
 from theorytest.kernel.terms import DELTA, Tensor, Term
 from theorytest.kernel.truncation import slice_norms
 from theorytest.kernel.witness import assignments, motion_flow, refutes
+from theorytest.models.factorizations import DEEP_TUCKER
 from theorytest.models.initializations import balanced
 from theorytest.models.model import Model
+from theorytest.search.letters import with_letters
 from theorytest.search.strategies import Sizes, packed, smallest_sizes
 
 ATTEMPTS = 160  # proposals that the kernel looks at before the search gives up
@@ -86,7 +90,9 @@ def proposals(statement: Statement, seed: int = 0) -> Iterator[Witness]:
         yield from _truncations(claim)
         return
     flow = motion_flow(claim)
-    if flow is not None:
+    if isinstance(claim, NormRate | AtTime) and flow is not None:
+        yield from _columns(statement, flow, seed)
+    elif flow is not None:
         yield from _motions(statement, claim, flow, seed)
     elif isinstance(claim, Identity | Inequality) and isinstance(claim.lhs, Term) and isinstance(claim.rhs, Term):
         yield from _terms(statement.assumptions, (claim.lhs, claim.rhs), seed)
@@ -250,6 +256,59 @@ def _formula_terms(assumptions: Iterable[Assumption]) -> Iterator[Term]:
         for part in formula.claims if isinstance(formula, All) else (formula,):
             if isinstance(part, Identity | Inequality):
                 yield from (side for side in (part.lhs, part.rhs) if isinstance(side, Term))
+
+
+# -- columns of deep Tucker factorizations ---------------------------------------------------------------------------
+
+LENGTHS = {
+    1: ((1,), (2,)),
+    2: ((3, 4), (4, 3), (5, 12), (12, 5), (1, 0)),
+    4: ((12, 5, 0, 0), (1, 1, 1, 1), (4, 3, 0, 0)),
+}
+
+
+def _columns(statement: Statement, flow: Flow, seed: int) -> Iterator[Witness]:
+    """Two modes with one column each, whose matrices stretch and permute the axes: everything about them is rational.
+
+    Of the named mode, d is 1, 2 or 4 and the number of matrices 0 to 2; all norms are equal (norm balance), matrices
+    that follow one another are balanced, the vector lies along an axis; letters of the statement are solved for.
+    """
+    model = flow.parameterization
+    if model != DEEP_TUCKER or len(flow.focus.modes) != 1:
+        return
+    (mode,) = flow.focus.modes
+    places = product((2, 1, 4), (1, 2, 0), (1, -1))
+    for size, depth, sign in places:
+        sizes = {"N": 2, "d": (size, 1), "R": (1, 1), "k": (depth, 0)}
+        for lengths in LENGTHS[size]:
+            norm = Fraction(isqrt(sum(x * x for x in lengths)))
+            if norm * norm != sum(x * x for x in lengths):
+                continue
+            choices = list(product(product(range(size), repeat=depth), range(size), range(size)))
+            Random(f"{seed}/{size}/{depth}").shuffle(choices)
+            for turns, axis, towards in choices:
+                blocks = {"G": Array((1, 1), (norm,))}
+                for s, turn in enumerate(turns, 1):
+                    blocks[f"A[1,{s}]"] = _stretch(lengths, turn, last=s == depth)
+                blocks["w[1]"] = _along(axis, size, norm)
+                blocks["w[2]"] = _along(0, 1, norm)
+                gradient = Array((size, 1), tuple(Fraction(-sign * int(k == towards)) for k in range(size)))
+                instance = Instance(packed(sizes), ((mode, 1),), tuple(blocks.items()), gradient)
+                yield from map(Witness, with_letters(statement, flow, instance))
+
+
+def _stretch(lengths: tuple[int, ...], turn: int, *, last: bool) -> Array:
+    """A diagonal matrix after (or, as the last of several, before) a cyclic permutation of the axes."""
+    n = len(lengths)
+    entries = [Fraction(0)] * (n * n)
+    for k, length in enumerate(lengths):
+        other = (k + turn) % n
+        entries[(k * n + other) if last else (other * n + k)] = Fraction(length)
+    return Array((1, n, n), tuple(entries))
+
+
+def _along(axis: int, size: int, norm: Fraction) -> Array:
+    return Array((1, size), tuple(norm * int(k == axis) for k in range(size)))
 
 
 # -- truncations --------------------------------------------------------------------------------------------------
