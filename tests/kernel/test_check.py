@@ -251,7 +251,7 @@ FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another producer": (put(lambda m: first(m)["certificates"][0], "producer", "me"), "does not have the digest"),
     **{
         f"without {name}": (drop(first, name), "lemma 1: malformed record (KeyError")
-        for name in ("digest", "status", "certificates", "statement", "assumptions", "expected", "rests_on")
+        for name in ("digest", "status", "certificates", "statement", "assumptions", "expected", "rests_on", "vacuity")
     },
     "a control without outcome": (drop(control_of(0), "outcome"), "lemma 1/sum: malformed record (KeyError"),
     "a certificate without digest": (

@@ -291,6 +291,6 @@ def _differences(verdict: Verdict, entry: Any) -> list[str]:
     problems: list[str] = []
     if [(rest.what, rest.ref) for rest in verdict.rests_on] != [(r["what"], r["ref"]) for r in entry["rests_on"]]:
         problems.append("what it rests on is not what the record says")
-    if (verdict.scope, verdict.vacuity) != (entry["scope"], entry.get("vacuity", verdict.vacuity)):
+    if (verdict.scope, verdict.vacuity) != (entry["scope"], entry["vacuity"]):
         problems.append("its scope, or whether its assumptions can be met, is not what the record says")
     return problems
