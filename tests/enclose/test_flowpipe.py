@@ -65,10 +65,10 @@ def contains(pipe: Flowpipe, model: Any, loss: Any, start: Any, t: Any, *, digit
 MODELS = {
     "deep matrix, depth 3": (deep_matrix_factorization(2, 2, depth=3), F(3, 10), 5),
     "wide matrix": (deep_matrix_factorization(2, 3, depth=2), F(1, 2), 4),
-    "CP": (cp((2, 2, 2), rank=2), F(1, 10), 20),
-    "Tucker": (tucker((2, 2, 2), (2, 1, 2)), F(1, 2), 4),
+    "CP": (cp((2, 2, 2), rank=2), F(1, 10), 6),
+    "Tucker": (tucker((2, 2, 2), (2, 1, 2)), F(1, 2), 2),
     "deep CP": (deep_cp((2, 2), rank=1, depth=1), F(1, 2), 4),
-    "deep Tucker": (deep_tucker((2, 2), 2, depths=1), F(1, 2), 4),
+    "deep Tucker": (deep_tucker((2, 2), 2, depths=1), F(1, 2), 2),
 }
 
 
