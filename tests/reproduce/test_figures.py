@@ -17,6 +17,7 @@ from theorytest.reproduce.figures.rc20_matrices import GRID, least_entry, theore
 from theorytest.reproduce.runner import Made
 from theorytest.reproduce.training import Training
 
+pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
 pytest.importorskip("tensorly", reason="the extra 'data' is not installed")
 pytest.importorskip("sklearn", reason="the extra 'data' is not installed")
 

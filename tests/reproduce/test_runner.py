@@ -17,6 +17,8 @@ from theorytest.reproduce.figures.rc20_matrices import parts
 from theorytest.reproduce.runner import Made, left_out, reproduce
 from theorytest.reproduce.table import listing, listing_lines, made_lines, summary
 
+pytest.importorskip("matplotlib", reason="the extra 'plots' is not installed")
+
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Figure:
