@@ -209,7 +209,7 @@ def test_a_statement_whose_proof_never_ends(folder, run, monkeypatch):
     monkeypatch.setattr(worker, "GRACE", 2.0)
     slow = MINE.replace("model = ", "import time\nfrom theorytest import proof\nmodel = ").replace(
         "third = ",
-        'slow = conjecture("slow", half.claim)\n\n\n@proof(slow)\ndef never(derive):\n    time.sleep(1000)\n\n\nthird = ',
+        'slow = conjecture("slow", half.claim)\n\n@proof(slow)\ndef never(derive):\n    time.sleep(1000)\n\nthird = ',
     )
     (folder / "mine.py").write_text(slow)
     code, _, _ = run("mine.py", "--budget", "6", "--json", "out.json")

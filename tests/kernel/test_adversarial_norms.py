@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from test_chains import COLUMNS, DEEP, GROUP, NOT_NEGATIVE, POSITIVE, POWER, SMALL, TEMPLATES, base, c, power, step, v
@@ -269,8 +269,7 @@ def test_there_are_enough_of_them():
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_false_statement_is_not_proved(name: str):
-    false, build, witness = CASES[name]
-    assert isinstance(false, Statement)
+    false, build, witness = cast(Any, CASES[name])
     try:
         offered = certificate(false, build)
     except (KernelError, AssertionError, AttributeError):

@@ -336,6 +336,6 @@ def test_powers_in_numbers(number: int):
             whole = whole * factor
             gram_power = gram_power * (factors[-1].T * factors[-1])
         assert mpmath.mnorm(whole.T * whole - gram_power) < mpmath.mpf(10) ** -40
-        norm = max(mpmath.mnorm(factor, "f") for factor in factors)
+        norm = max(mpmath.norm(factor, 2) for factor in factors)
         x = mpmath.matrix([random.gauss(0, 1) for _ in range(n)])
         assert mpmath.norm(whole * x) <= norm**k * mpmath.norm(x) * (1 + mpmath.mpf(10) ** -40)

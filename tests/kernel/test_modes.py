@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise, product
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import mpmath
 import pytest
@@ -49,7 +49,7 @@ def one_product() -> Derivation:
     mode = OneMode()
     inner = Derive(S, (), mode.hypotheses()[:1])
     columns = inner.apply("spectral-norm", *inner.given, data=(mode.core,))
-    goal = mode.goals()[0]
+    goal: Any = mode.goals()[0]
     inner.at_most("one mode", goal.lhs, goal.rhs, (columns,), [Use(0, constant(1), (), ("q",))])
     return inner.derivation()
 
@@ -68,7 +68,7 @@ def one_rotation() -> Derivation:
     mode = OrthogonalMode()
     inner = Derive(S, (), mode.hypotheses())
     columns, rows, _, others, spectrum = inner.given
-    back, slices = mode.goals()
+    back, slices = cast(Any, mode.goals())
     inner.equal("T", back.lhs, back.rhs, (rows, others))
     inner.equal("slices", slices.lhs, slices.rhs, (others, spectrum, columns))
     return inner.derivation()
@@ -83,7 +83,7 @@ def test_the_higher_order_svd():
 
 
 def same_numbering(formula: str) -> Derivation:
-    inner, goal = Derive(S), one_mode(formula)
+    inner, goal = Derive(S), cast(Any, one_mode(formula))
     inner.equal("one mode", goal.lhs, goal.rhs)
     return inner.derivation()
 

@@ -59,7 +59,7 @@ def refused(match: str, name: str, *premises: Claim, data: tuple[Any, ...] = ())
 def test_at_time():
     balance, norm = Always(Identity(square, slices), FLOW), Identity(omega["r"] * omega["r"], square)
     inner = Derive(S, (), (balance.claim, norm))
-    goal = Identity(omega["r"] * omega["r"], slices)
+    goal: Any = Identity(omega["r"] * omega["r"], slices)
     inner.equal("both", goal.lhs, goal.rhs, inner.given)
     found = apply("at-time", balance, norm, data=(FLOW, inner.derivation()))
     assert found == AtTime(goal, FLOW)

@@ -135,8 +135,8 @@ class Instances:
 
 @noun
 class Certificate:
-    """What is offered for a statement: kind ("derivation", "contradiction", "witness", "instances"), the statement's
-    digest, payload, and who found it."""
+    """What is offered for a statement: kind ("derivation", "contradiction", "vacuity", "witness", "instances",
+    "flowpipes"), the statement's digest, payload, and who found it."""
 
     kind: str
     statement: str
