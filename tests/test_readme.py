@@ -15,7 +15,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_own_statement(tmp_path: Path, monkeypatch) -> None:
-    (code,) = blocks("python")
+    code = blocks("python")[0]
     lines = [line for line in code.splitlines() if line.strip() and not line.startswith('"""')]
     assert len(lines) <= 16, "fifteen lines and the import"
     (tmp_path / "scales.py").write_text(code, encoding="utf-8")
@@ -30,6 +30,14 @@ def test_own_statement(tmp_path: Path, monkeypatch) -> None:
     assert [control["outcome"] for control in statement["controls"]] == ["REFUTED"]
     sizes = dict(statement["controls"][0]["certificate"]["payload"]["instance"]["sizes"])
     assert set(sizes) == {"h", "m", "n"} and max(sizes.values()) == 1, "the smallest shape refutes the control"
+
+
+def test_a_claim_without_a_proof(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "ideas.py").write_text(blocks("python")[1], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "-m", "theorytest.cli", "conjecture", "ideas.py", "--budget", "30"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0 and "PROVED  ||W||_F" in shown.stdout and "REFUTED  ||W||_*" in shown.stdout, shown
 
 
 def test_table_names_what_ships() -> None:

@@ -33,7 +33,7 @@ EXTRAS = {
     "sklearn": "data",
     "z3": "smt",
     "cvc5": "smt",
-    "jinja2": "notes",
+    "typst": "notes",
     "pypandoc": "notes",
     "matplotlib": "plots",
     "scipy": "peers",
