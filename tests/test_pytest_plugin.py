@@ -60,7 +60,7 @@ def test_failures_are_readable(project: Path, shell):
     done = shell.pytest("-q", "proofs", cwd=project)
     assert done.returncode == 1
     assert "T-1 is UNDECIDED, expected PROVED: by_the_product_rule (proofs/lemma.py:" in done.stdout
-    assert "claim    d/dt [Σ_p (u_(p r))² - Σ_p (v_(r p))²] = 0" in done.stdout
+    assert "claim    d/dt [‖ u_(· r) ‖² - ‖ v_r ‖²] = 0" in done.stdout
     assert "replay   pytest 'proofs/lemma.py::T-1' --theorytest-seed 0" in done.stdout
     assert "look     theorytest explain --path proofs/lemma.py 'T-1'" in done.stdout
     assert "(theorytest explain --findings)" in done.stdout

@@ -532,7 +532,7 @@ def less_than_itself():
 
 from theorytest.authoring import Proof
 false = state("T-2", Inequality(uu, "<", uu), expected="REFUTED")
-contrary = Proof(false, same, contrary=True)
+contrary = Proof(false, same, "contradiction")
 """
 
 

@@ -22,7 +22,7 @@ from theorytest import latex
 from theorytest.decision import within
 from theorytest.errors import InputError
 from theorytest.kernel.analysis import Formula, defining, sides
-from theorytest.kernel.claim import All, Claim, Fold, Identity, Inequality, ReadAlways, SingularValues, Where
+from theorytest.kernel.claim import All, Claim, Fold, Identity, Inequality, SingularValues, Where
 from theorytest.kernel.encoding import encode
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.scalar import ONE, Number, Power, Scalar, Sum, Variable, scalar, substitute, variables
@@ -81,8 +81,8 @@ class Sharpness:
 def bounds(statement: Statement) -> list[Bound]:
     """The inequalities between real variables that a statement makes.
 
-    Statements about all times of a flow are taken at a point (their variables are read off it), inductions over
-    families at two and three members. Raises `InputError` where there is none.
+    Inductions over families are taken at two and three members. What a statement says of a flow is not varied: it may
+    hold for reasons that its conditions do not show. Raises `InputError` where there is none.
     """
     given: list[Formula] = []
     for assumption in statement.assumptions:
@@ -131,8 +131,6 @@ def _bounds(claim: Claim, given: tuple[Formula, ...], part: str) -> list[Bound]:
         case All(claims):
             return [b for k, c in enumerate(claims, 1) for b in _bounds(c, given, f"{part}{k}.")]
         case Where(conditions, inner):
-            return _bounds(inner, (*given, *conditions), part)
-        case ReadAlways(conditions, inner, _):
             return _bounds(inner, (*given, *conditions), part)
         case Inequality(lhs, _, _) if not isinstance(lhs, Term):
             return [Bound(part.rstrip("."), given, claim)]
@@ -219,6 +217,8 @@ def _sharpness(statement: Statement, bound: Bound, side: str, place: int, seed: 
         if best is None:
             continue
         factor, point = best
+        if direction * (factor - 1) > 1e-6:
+            return []  # at this point the statement itself fails: its assumptions say more than the conditions here
         better = "smaller" if direction > 0 else "larger"
         refuted, witness, varied = _refuted(statement, bound, side, place, solved, factor, direction, point, until)
         shown = tuple(sorted(point.items()))

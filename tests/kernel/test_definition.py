@@ -100,6 +100,7 @@ def entry(made: Statement, status: str, *certificates: Certificate, rests: Any =
             for c in certificates
         ],
         "controls": [],
+        "vacuity": "",
     }
 
 

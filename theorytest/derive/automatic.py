@@ -66,8 +66,11 @@ def unsatisfiable(statement: Statement) -> bool:
     claim = statement.claim
     if not isinstance(claim, AtEveryState):
         return False
-    given = _given(statement, claim)
-    if given is None or not given:
+    try:
+        given = _given(statement, claim)
+    except KernelError:  # a quantity is no polynomial
+        return False
+    if not given:
         return False
     for assumed in given:
         if not isinstance(assumed, Inequality):
