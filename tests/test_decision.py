@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from theorytest import at_every_state, cli, conjecture, decide, verify
+from theorytest import at_every_state, cli, conjecture, decide, tends_to, verify
 from theorytest import quantity as q
 from theorytest.decision import within
 from theorytest.errors import InputError
@@ -17,11 +17,12 @@ from theorytest.kernel.claim import Identity, Inequality, InfimalRank, Where
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.scalar import ZERO, Ln, Variable
 from theorytest.kernel.statement import Assumption
-from theorytest.models import deep_matrix_factorization
+from theorytest.models import HalfSum, deep_matrix_factorization
 
 EXAMPLES = Path(__file__).parent.parent / "docs" / "examples" / "conjectures"
 product = deep_matrix_factorization(2, 2, depth=2)
 mean = (q.squared_norm("W[1]") + q.squared_norm("W[2]")) / 2
+scalars = deep_matrix_factorization(1, 1, depth=2)
 x = Variable("x")
 
 
@@ -50,6 +51,10 @@ def test_supported_says_what_was_tried():
         (at_every_state(product, q.norm() >= 1), {"a": q.nuclear_norm() < q.norm()}, "may be unsatisfiable"),
         (q.probability(product, q.squared_norm() > 1, at_least="1/2"), {}, "no change of signs"),
         (InfimalRank(((x, x), (x, x)), "x", 2), {}, "no search is known"),
+        (at_every_state(product, q.effective_rank() < 2), {}, "open"),
+        (Inequality(ZERO + 1, "<=", 10**12 * (x**2 - 2) ** 2), {}, "seems to fail"),
+        (tends_to(scalars, q.entry(1, 1), 7, loss=HalfSum({(0, 0): 1})), {"n": q.entry(1, 1) < 0}, "no equilibrium"),
+        (Where((Inequality(ZERO, "<", x), Inequality(x, "<", ZERO)), Inequality(x, "<=", x - 1)), {}, "unsatisfiable"),
     ],
 )
 def test_undecided_says_why(claim, given, why):
@@ -87,6 +92,9 @@ def test_a_real_claim_under_conditions():
         (lambda: q.norm() < 0.5, "float"),
         (lambda: q.norm() < "much", "exact number"),
         (lambda: bool(q.norm()), "neither true nor false"),
+        (lambda: 0 <= q.norm() <= 1, "neither true nor false"),
+        (lambda: q.norm() < 1 and q.norm() > 0, "neither true nor false"),
+        (lambda: conjecture("c", Identity(x, x), given=[q.norm() < 1]), "needs names"),
         (lambda: q.schatten(0), "positive"),
         (lambda: q.entry(0, 1), "from 1"),
         (lambda: q.entry("W[1]"), "from 1"),
@@ -95,7 +103,7 @@ def test_a_real_claim_under_conditions():
     ],
 )
 def test_bad_input_in_one_line(make, message):
-    with pytest.raises(InputError, match=message) as error:
+    with pytest.raises((InputError, KernelError), match=message) as error:
         make()
     assert "\n" not in str(error.value)
 
@@ -125,7 +133,7 @@ def test_within():
 
 MINE = """
 from theorytest import at_every_state, conjecture, quantity as q
-from theorytest.models import deep_matrix_factorization
+from theorytest.models import HalfSum, deep_matrix_factorization
 
 model = deep_matrix_factorization(2, 2, depth=1)
 half = conjecture("half", at_every_state(model, 2 * q.determinant() <= q.squared_norm()))
@@ -172,6 +180,12 @@ def test_the_same_file_under_verify(folder):
     record = json.loads(found.path.read_text())
     record["statements"][1]["certificates"][0]["payload"]["instance"]["blocks"][0][1]["entries"][0]["q"] = "0"
     assert recheck(record) != []
+
+
+def test_a_claim_that_cannot_be_read_says_why(folder, run):
+    (folder / "mine.py").write_text(MINE + 'wrong = conjecture("wrong", at_every_state(model, q.norm("W[7]") < 1))\n')
+    code, out, _ = run("mine.py")
+    assert code == 1 and "PROVED  half" in out and "UNDECIDED  wrong" in out and "there is no block 'W[7]'" in out
 
 
 def test_an_unexpected_verdict_is_exit_code_1(folder, run):

@@ -122,6 +122,8 @@ def conjecture(
         assumptions = tuple(Assumption(name, name, formula) for name, formula in given.items())
     else:
         assumptions = tuple(given)
+        if not all(isinstance(a, Assumption) for a in assumptions):
+            raise KernelError("what is given needs names: given={'positive': q.determinant() > 0}")
     if not isinstance(label, str) or not label:
         raise KernelError(f"a conjecture needs a name as its first argument, given {label!r}")
     return Statement(

@@ -198,12 +198,18 @@ class Checker:
             reasons.append("no statement in these files uses this definition")
         decision = None
         if statement.kind == CONJECTURE and not tries:
-            decision = self._conjecture(statement)
+            try:
+                decision = self._conjecture(statement)
+            except StepError as error:
+                reasons.append(str(error).partition("): ")[2] or str(error))
+        if decision is not None:
             statement = decision.statement  # it may have got an example
             if decision.certificate is not None and decision.verdict is not None:
                 found.append((decision.certificate, decision.verdict))
             else:
                 reasons += [decision.reason, *decision.notes]
+        elif statement.kind == CONJECTURE and not tries:
+            pass  # the claim cannot be read: the reason says why
         elif not found and not left_out and not assumed and not defines:
             # Nothing speaks for it: look for numbers that speak against it.
             searched, tried = self._counterexample(statement)

@@ -576,3 +576,15 @@ def test_contradictions(shown: Claim, claim: Claim, expected: bool) -> None:
 def test_a_condition_that_holds_for_all_large_values_has_a_number_below() -> None:
     """A bound by a parameter is not dropped, even where the parameter is not the variable."""
     refused("limit", where(equal(x, x), at_most(y, x)), data=[x, "x"], match="restricts")
+
+
+def test_a_claim_under_conditions_fails_where_they_hold() -> None:
+    """`Where` is refuted at a point that meets its conditions, and nowhere else."""
+    from theorytest.kernel.analysis import violation
+
+    claim = Where((Inequality(Number(Fraction(0)), "<", x),), Inequality(x, "<=", Number(Fraction(1))))
+    assert violation(claim, {"x": Fraction(2)}, (), 64) == "2 <= 1 is false"
+    with pytest.raises(KernelError, match="conditions do not surely hold"):
+        violation(claim, {"x": Fraction(-2)}, (), 64)
+    with pytest.raises(KernelError, match="does not surely fail"):
+        violation(claim, {"x": Fraction(1)}, (), 64)

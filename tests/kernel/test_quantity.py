@@ -402,3 +402,9 @@ def test_what_cannot_be_written_out(concrete, atom, message):
 def test_variables_of_entries():
     assert entry_names("X", (1, 2)) == [Variable("entry(X at 1,1)"), Variable("entry(X at 1,2)")]
     assert written_out(Number(Fraction(2)), (), ONE_LAYER) == Number(Fraction(2))
+
+
+def test_a_comparison_has_no_truth_value():
+    """Chained comparisons would drop one of two."""
+    with pytest.raises(KernelError, match="neither true nor false"):
+        bool(compare(1, "<", NORM.variable, NORM))

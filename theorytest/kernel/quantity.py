@@ -103,6 +103,10 @@ class Comparison:
         if variables(self.lhs) | variables(self.rhs) != set(names):
             raise KernelError("the quantities of a comparison are those that its two sides name")
 
+    def __bool__(self) -> bool:
+        # a <= b <= c and "x and y" would silently drop one of two comparisons.
+        raise KernelError("a comparison is neither true nor false: write chained ones as two claims or assumptions")
+
 
 @dataclass(frozen=True)
 class State:
