@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from theorytest.models.model import Model
 
 
-def of_a_law(statement: Statement, *models: Model, t: int = 1, count: int = 2048) -> tuple[Evidence, ...]:
+def of_a_law(
+    statement: Statement, *models: Model, t: int = 1, count: int = 2048, repeated: str = "quick"
+) -> tuple[Evidence, ...]:
     """All evidence for a statement that a quadratic form is conserved by a flow: exact instances of many shapes,
     Hypothesis's examples, laws found by sympy at the given models, 50-digit trajectories, and batches in float64
-    (first model)."""
+    (first model).
+
+    repeated: the profile of Hypothesis's examples and of the trajectories, "full" where another statement about the
+    same model has them in every run.
+    """
 
     def exact_instances(run: Run) -> Outcome:
         return instances(statement, run)
@@ -43,9 +49,9 @@ def of_a_law(statement: Statement, *models: Model, t: int = 1, count: int = 2048
 
     return (
         Evidence(statement, "rational", exact_instances),
-        Evidence(statement, "rational", hypothesis_examples),
+        Evidence(statement, "rational", hypothesis_examples, repeated),
         Evidence(statement, "sympy", found_by_sympy),
-        Evidence(statement, "mpmath", high_precision),
+        Evidence(statement, "mpmath", high_precision, repeated),
         Evidence(statement, "float64", batched),
     )
 

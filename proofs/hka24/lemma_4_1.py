@@ -184,7 +184,7 @@ def matrices_and_vectors_move_alike(derive):
     derive.conserved(law_ii, flow_ii)
 
 
-tried_part_ii = of_a_law(part_ii, deep_tucker((2, 2, 2), depths=1))
+tried_part_ii = of_a_law(part_ii, deep_tucker((2, 2, 2), depths=1), repeated="full")
 
 
 @control(part_ii, breaks="the same column r")
@@ -229,7 +229,7 @@ def from_part_ii(derive):
     derive.conserved(law_iii, flow_iii)
 
 
-tried_part_iii = of_a_law(part_iii, deep_tucker((2, 2), depths=2))
+tried_part_iii = of_a_law(part_iii, deep_tucker((2, 2), depths=2), repeated="full")
 
 
 @control(part_iii, breaks="the same column r")
