@@ -50,6 +50,7 @@ def test_supported_says_what_was_tried():
         (at_every_state(product, q.norm() >= 1), {"a": q.determinant() > q.squared_norm()}, "contradict one another"),
         (at_every_state(product, q.norm() >= 1), {"a": q.nuclear_norm() < q.norm()}, "may be unsatisfiable"),
         (q.probability(product, q.squared_norm() > 1, at_least="1/2"), {}, "no change of signs"),
+        (at_every_state(scalars, q.sqrt(-1 - q.squared_norm()) >= 0), {}, "defined at none"),
         (InfimalRank(((x, x), (x, x)), "x", 2), {}, "no search is known"),
         (at_every_state(product, q.effective_rank() < 2), {}, "open"),
         (Inequality(ZERO + 1, "<=", 10**12 * (x**2 - 2) ** 2), {}, "seems to fail"),

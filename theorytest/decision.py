@@ -157,6 +157,8 @@ class _Decider:
             why = f"no equilibrium and no conserved difference refutes it among {count} starts"
             return self._answer(UNDECIDED, f"{why}{places}; that a flow tends to anything is not proved here")
         least = min((t["least_margin"] for t in self.tried if t["least_margin"] is not None), default=None)
+        if least is None and isinstance(claim, AtEveryState) and not self._equations():
+            return self._answer(UNDECIDED, f"its sides are defined at none of the {count} states tried")
         if least is not None and least < -NOISE:
             return self._answer(
                 UNDECIDED, f"it seems to fail, by {-least:.3g} in float64, but at no exact instance tried"
@@ -175,6 +177,10 @@ class _Decider:
             self.notes += [f"certified from {_starts(instance)}: {text}" for instance, text in held]
         proofs = "the usual proofs took too long" if failed == LATE else "no usual proof goes through"
         return self._answer(SUPPORTED, f"{tried}; {proofs}")
+
+    def _equations(self) -> bool:
+        """Whether an equation is assumed: then only exact states are tried, and no margin is measured."""
+        return any(getattr(a.formula, "relation", "") == "=" for a in self.statement.assumptions)
 
     # -- searches -----------------------------------------------------------------------------------------------
 
