@@ -85,6 +85,43 @@ def test_profiles(run, shell):
     assert [e["name"] for e in entry(result, "T-1")["evidence"]] == ["on_instances", "only_full"]
 
 
+LONG = '''
+from theorytest import Statement, certified, control, quantity as q, swept, Outcome
+from theorytest.enclose.flowpipe import certificate
+from theorytest.gradient_flow import GradientFlow
+from theorytest.models import HalfSum, deep_matrix_factorization
+
+flow = GradientFlow(deep_matrix_factorization(1, 1, depth=1), HalfSum({(0, 0): 1}))
+start = {"W[1]": [[0]]}
+below = Statement(label="below", title="w < 1", claim=flow.throughout(start, q.entry(1, 1) < 1, 3), expected="CERTIFIED")
+
+@certified(below, profile="full")
+def enclosed(run):
+    return certificate(below.claim, digits=10)
+
+@control(below, breaks="1")
+def half():
+    """w < 1/2"""
+    return flow.throughout(start, q.entry(1, 1) < "1/2", 3)
+
+@swept(below)
+def in_batches(run):
+    return Outcome(1, "0", True)
+'''
+
+
+def test_statements_that_take_long_are_checked_in_full_runs_with_their_controls(run, shell):
+    text = shell.GOOD + LONG
+    assert [e["label"] for e in run(text).record["statements"]] == ["T-1", "T-3", "T-4/printed"]
+    found = entry(run(text, profile="full"), "below")
+    assert found["status"] == "CERTIFIED" and found["controls"][0]["outcome"] == "REFUTED"
+    assert [e["name"] for e in found["evidence"]] == ["in_batches"]
+    with pytest.raises(InputError, match="takes long, and is checked in full runs: --profile full"):
+        run(LONG)
+    with pytest.raises(InputError, match="is checked in full runs"):
+        run(text, labels=["below"])
+
+
 def test_same_bytes_with_one_worker_and_two(run, shell, tmp_path: Path):
     one = run(shell.GOOD, seed=3)
     two = verify(seed=3, workers=2)

@@ -53,10 +53,15 @@ class Control:
 @dataclass(frozen=True)
 class Certified:
     """A function that returns the exact instances at which a statement is to be certified, or the flowpipes by which
-    one about flows is; or a witness that refutes it."""
+    one about flows is; or a witness that refutes it.
+
+    profile: "full" for one that takes long: where nothing else is offered for the statement, it is checked in full runs
+    only, with its controls and evidence.
+    """
 
     statement: Statement
     build: Callable[[Run], tuple[Instance, ...] | Flowpipes | Witness]
+    profile: str = "quick"
 
 
 @dataclass(frozen=True)
@@ -196,13 +201,16 @@ def control(
 
 
 def certified(
-    statement: Statement,
+    statement: Statement, *, profile: str = "quick"
 ) -> Callable[[Callable[[Run], tuple[Instance, ...] | Flowpipes]], Certified]:
     """The function returns exact instances, at each of which the kernel is to verify the claim; or flowpipes, for a
-    claim about flows (``GradientFlow.throughout``, ``GradientFlow.first_time``)."""
+    claim about flows (``GradientFlow.throughout``, ``GradientFlow.first_time``).
+
+    profile: "full" leaves the statement, with its controls, out of quick runs.
+    """
 
     def tie(function: Callable[[Run], tuple[Instance, ...] | Flowpipes]) -> Certified:
-        return Certified(statement, function)
+        return Certified(statement, function, profile)
 
     return tie
 

@@ -67,6 +67,12 @@ class Entry:
     certified: list[Certified] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
 
+    @property
+    def profile(self) -> str:
+        """ "full" for a statement whose certificates all take long; it is left out of quick runs."""
+        long = self.certified and not self.proofs and all(made.profile == "full" for made in self.certified)
+        return "full" if long else "quick"
+
 
 @dataclass
 class Library:

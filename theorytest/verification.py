@@ -73,9 +73,11 @@ class RunResult:
 
 
 def items(library: loader.Library, profile: str) -> list[Item]:
-    """The checks of a library's selected statements, in order; evidence of the full profile only for a full run."""
+    """The checks of a library's selected statements, in order; those of the full profile only for a full run."""
     found: list[Item] = []
     for entry in library.entries.values():
+        if entry.profile == "full" != profile:
+            continue
         label = entry.statement.label
         if entry.selected:
             found.append(Item("statement", label, entry.file))
@@ -734,7 +736,10 @@ def verify(
         for entry in library.entries.values():
             entry.selected = entry.statement.label in kept
     if not todo:
-        raise InputError(f"there is no statement in {', '.join(map(str, chosen))}: a proof file defines Statement(...)")
+        given = ", ".join(map(str, chosen))
+        if any(library.entry(item.label).profile == "full" for item in items(library, "full")):
+            raise InputError(f"what is asked for in {given} takes long, and is checked in full runs: --profile full")
+        raise InputError(f"there is no statement in {given}: a proof file defines Statement(...)")
     run = Run(profile, seed, device)
     workers = min(workers, len(todo))
     ledger = Ledger(folder)
