@@ -35,7 +35,7 @@ from theorytest.models.quantities import rational_root
 
 from .flow_equations import LOSS, MATRIX_BALANCE, PLAIN, chain, equation_9, flow, w, x
 from .lemma_4_1 import part_ii
-from .norm_balance import NORM_BALANCE, array, numbers
+from .norm_balance import NORM_BALANCE, any_numbers, array, numbers
 from .theorem_4_3 import COLUMNS, OF_W, OF_X, not_negative, omega, safe, square_w, square_x, state, xi
 
 ROWS = chain.sizes[-1]
@@ -245,6 +245,13 @@ def any_matrices():
     return None, Witness(deep(numbers(2, 2, 2, matrices=(3,)), (1,), norm=3))
 
 
+equation_13_letters = (
+    any_numbers(equation_13, "any_norm_of_w", OF_W, ω=1, **{"ω^k": 1}),
+    any_numbers(equation_13, "any_norm_of_x", OF_X, ξ=100),
+    any_numbers(equation_13, "any_power", POWER, **{"ω^k": 0}),
+)
+
+
 # -- from below --------------------------------------------------------------------------------------------------------
 
 partial = Tensor("Product", (COLUMNS, "#j", ROWS))["r", "p", "q"]
@@ -419,6 +426,15 @@ def unbalanced_matrices():
 def small_matrices():
     """Without ε(0) = 0."""
     return None, Witness(deep(numbers(2, 2, 2, matrices=(1,)), (1,), norm=1))
+
+
+TRIPLED = {"ω": 3, "ω²/d": 9, "(ω²/d)^k": 9, "(ω²/d)^(k/2)": 3, "α": Fraction(2, 3)}
+equation_12_letters = (
+    any_numbers(equation_12, "any_norm_of_w", OF_W, at=SMALL, **TRIPLED),
+    any_numbers(equation_12, "any_norm_of_x", OF_X, at=SMALL, ξ=0),
+    any_numbers(equation_12, "any_power", ROOT_POWER, at=SMALL, **{"(ω²/d)^(k/2)": 100}),
+    any_numbers(equation_12, "any_cosine", COSINE, at=SMALL, α=100),
+)
 
 
 NO_MATRIX = Assumption("k = 0", "mode m has no matrix", Exactly(FACTORS, 0))

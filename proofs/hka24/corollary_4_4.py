@@ -51,11 +51,15 @@ from .column_norms import (
     without_matrices,
 )
 from .flow_equations import LOSS, MATRIX_BALANCE, PLAIN, core, flow
-from .norm_balance import NORM_BALANCE, array, numbers
+from .norm_balance import NORM_BALANCE, any_numbers, array, numbers
 from .theorem_4_3 import (
+    ALIGNMENT,
     COLUMNS,
     LETTERS,
     NONZERO,
+    OF_OTHERS,
+    OF_W,
+    OF_X,
     REST,
     alignment,
     balanced_core,
@@ -462,6 +466,20 @@ def a_larger_matrix():
     return None, Witness(one_by_one(matrix=3))
 
 
+one_matrix_letters = (
+    any_numbers(one_matrix, "any_power", ROOT_POWER, **{"(ω²/d)^(k/2)": 100}),
+    any_numbers(one_matrix, "any_singular_vector", SINGULAR, **{"v": 3, "α": 3}),
+    any_numbers(one_matrix, "any_cosine", COSINE, α=100),
+)
+
+
+@control(one_matrix, breaks="d/dt >= 0")
+def any_sign_of_the_rate():
+    """Columns with χ = 1 whose norm falls."""
+    stretched = one_column(13, 0, 0, 0, matrices=((12, *(0,) * 4, 5, *(0,) * 10),), norm=13, gradient=(1, 0, 0, 0))
+    return None, Witness(marked(deep(stretched, (1, 0, 0, 0), norm=12), 1))
+
+
 # 12 e_1 e_2^T + 5 e_2 e_1^T in dimension 4: the vector 13 e_1 lies along the left singular vector of 12.
 TURN_FOUR = (0, 12, 0, 0, 5, *(0,) * 11)
 TURNED = one_column(13, 0, 0, 0, matrices=(TURN_FOUR,), norm=13, gradient=(0, -1, 0, 0))
@@ -621,6 +639,22 @@ def no_norm_of_the_slice():
 def unbalanced_core():
     """Without ε(0) = 0, with ||w_r|| for ||G_r||."""
     return None, Witness(with_supremum(numbers(2, 1, 1, gradient=-1), 1))
+
+
+HALF = Fraction(1, 2)
+any_norm_of_w = any_numbers(part_iii, "any_norm_of_w", OF_W, ω=HALF)
+any_norms_of_the_others = any_numbers(part_iii, "any_norms_of_the_others", OF_OTHERS, ζ=-2, Δ=-HALF, M=HALF)
+any_supremum = any_numbers(part_iii, "any_supremum", SUPREMUM, M=0)
+any_norm_of_x, any_alignment = (
+    any_numbers(
+        part_iii,
+        name,
+        letter,
+        reason="of the alignments Δ only their bound M is used",
+        survives=lambda derive: by_cauchy_and_schwarz.build(derive),
+    )
+    for name, letter in (("any_norm_of_x", OF_X), ("any_alignment", ALIGNMENT))
+)
 
 
 # -- section 4.2 -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from theorytest import (
     Assumption,
     AtStart,
     Conserved,
+    Descent,
     Flow,
     Focus,
     Identity,
@@ -35,8 +36,8 @@ from theorytest.kernel.rules import Use
 from theorytest.models.quantities import rational_root
 
 from .flow_equations import LOSS
-from .lemma_4_1 import squared_norm
-from .norm_balance import array
+from .lemma_4_1 import squared_norm, unsquared
+from .norm_balance import any_numbers, array
 from .theorem_4_3 import EXAMPLE as DEEP_EXAMPLE
 from .theorem_4_3 import delta, not_negative, theorem
 
@@ -125,6 +126,36 @@ def by_the_product_rule(derive):
     derive.conserved(slice_law.claim.quantity, flow)
 
 
+@control(slice_law, breaks="the same index r")
+def different_indices():
+    """||w_r^m||^2 - ||G_{r_m=s}||^2 with r and s different."""
+    return Conserved(square_w - squared_norm(core, "s"), flow)
+
+
+@control(slice_law, breaks="the whole slice")
+def one_entry_of_the_slice():
+    """One entry of the slice in place of all."""
+    return Conserved(square_w - core["r", "q"] * core["r", "q"], flow)
+
+
+@control(slice_law, breaks="square")
+def unsquared_norms():
+    """The norms themselves: ||w_r^m|| - ||G_{r_m=r}||."""
+    return unsquared(square_w, square_core, flow), Witness(state((2,), (1,), (1,)))
+
+
+@control(slice_law, breaks="flow")
+def gradient_descent():
+    """A finite step of gradient descent."""
+    return Conserved(square_w - square_core, Descent(flow))
+
+
+@control(slice_law, breaks="flow")
+def slower_core():
+    """The core learns at half the speed."""
+    return Conserved(square_w - square_core, Flow(TUCKER, flow.focus, speeds=(("G", Fraction(1, 2)),)))
+
+
 def stays(derive):
     """||w_r||^2 = ||G_r||^2 at all times."""
     return derive.apply(
@@ -189,6 +220,16 @@ def vectors_at_twice_the_speed():
     return NormRate(square_w, "=", weighted(zeta), fast), Witness(BALANCED)
 
 
+any_norm_of_w = any_numbers(part_a, "any_norm_of_w", OF_W, ω=1, Δ=2)
+any_alignment = any_numbers(part_a, "any_alignment", ALIGNMENT, Δ=5)
+any_norms_of_the_others = any_numbers(
+    part_a,
+    "any_norms_of_the_others",
+    OF_OTHERS,
+    reason="ζ enters by the product ω ζ Δ alone, which is <-grad, w_{r_1} (x) ... (x) w_{r_N}> by what Δ stands for",
+    survives=lambda derive: from_the_square.build(derive),
+)
+
 part_b = Statement(
     id="HKA24-Cor4.5b",
     label="HKA24-Cor4.5b",
@@ -232,6 +273,14 @@ def unbalanced_slices():
 def the_slice_itself_in_the_product():
     """||G_r|| as a factor as well."""
     return NormRate(square_core, "=", omega["r"] * weighted(slices), flow), Witness(BALANCED)
+
+
+part_b_letters = (
+    any_numbers(part_b, "any_norm_of_w", OF_W, ω=1, Δ=2),
+    any_numbers(part_b, "any_norms_of_the_others", OF_OTHERS, ζ=1, Δ=2),
+    any_numbers(part_b, "any_norms_of_slices", OF_SLICES, Γ=1),
+    any_numbers(part_b, "any_alignment", ALIGNMENT, Δ=5),
+)
 
 
 # -- the text after the corollary --------------------------------------------------------------------------------------
@@ -304,6 +353,10 @@ def with_one_matrix():
     claim = NormRate(deep.square, "=", rate, deep.motion, inverse["r"])
     varied = replace(theorem, assumptions=(*theorem.assumptions, DIRECTION), claim=claim)
     return varied, Witness(with_direction(DEEP_EXAMPLE, 2))
+
+
+any_inverse = any_numbers(relative_rate, "any_inverse", INVERSE, **{"ω⁻¹": 1})
+any_direction = any_numbers(relative_rate, "any_direction", DIRECTION, **{"Ĝ": 2})
 
 
 printed = replace(

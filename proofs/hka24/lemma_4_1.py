@@ -6,24 +6,31 @@ the core slice G_{r_m = r} move at the same rate: each of them enters the part o
 r) once.
 """
 
+from dataclasses import replace
 from fractions import Fraction
+from math import prod
 
 from theorytest import (
     DEEP_TUCKER,
+    Array,
     Assumption,
     Change,
     Conserved,
     Descent,
     Flow,
     Focus,
+    Instance,
     Link,
     Source,
     Statement,
     Tensor,
+    Witness,
     control,
     proof,
     sampled,
 )
+from theorytest.kernel.claim import Exactly, ReadConserved, Reading
+from theorytest.kernel.scalar import Variable, sqrt
 from theorytest.models import deep_tucker
 from theorytest.trials import instances, of_a_law
 
@@ -38,6 +45,26 @@ def squared_norm(block: Tensor, row: str = "r"):
     """Squared norm of everything in a block that belongs to column r (r free)."""
     legs = (row, *(f"j{k}" for k in range(1, len(block.sizes))))
     return (block[legs] * block[legs]).sum(*legs[1:])
+
+
+def unsquared(one, other, flow):
+    """The difference of two norms, given by their squares, is conserved."""
+    squares = Reading((("x", one), ("y", other)), flow)
+    return ReadConserved(sqrt(Variable("x")) - sqrt(Variable("y")), squares)
+
+
+def of_order_two(core_, vector, *matrices, d=1):
+    """A state of order 2 with one column in each mode: the core, the vector of mode 1 (of dimension d, one number for
+    all entries) and its matrices (tuples of entries, by rows); the vector of mode 2 is 1, the loss gradient too."""
+
+    def array(shape, *entries):
+        return Array(shape, tuple(map(Fraction, entries * prod(shape) if len(entries) == 1 else entries)))
+
+    blocks = [("G", array((1, 1), core_))]
+    blocks += [(f"A[1,{s}]", array((1, d, d), *entries)) for s, entries in enumerate(matrices, 1)]
+    blocks += [("w[1]", array((1, d), vector)), ("w[2]", array((1, 1), 1))]
+    sizes = (("N", 2), ("d", (d, 1)), ("R", (1, 1)), ("k", (len(matrices), 0)))
+    return Instance(sizes, (("m", 1), ("m/i", 1)), tuple(blocks), array((d, 1), 1))
 
 
 def part(roman, title, law, flow, scope):
@@ -88,9 +115,9 @@ def one_entry_of_the_slice():
 
 
 @control(part_i, breaks="square")
-def fourth_powers():
-    """Other powers of the norms."""
-    return Conserved(squared_norm(w) * squared_norm(w) - squared_norm(core) * squared_norm(core), flow_i)
+def unsquared_norms():
+    """The norms themselves: ||w_r^m|| - ||G_{r_m=r}||."""
+    return unsquared(squared_norm(w), squared_norm(core), flow_i), Witness(of_order_two(2, 1))
 
 
 @control(part_i, breaks="flow")
@@ -209,6 +236,30 @@ def norm_of_the_product():
     return Conserved((product * product).sum("p", "j") - squared_norm(vector), pair)
 
 
+@control(part_ii, breaks="Frobenius norm of A_i")
+def spectral_norm():
+    """The squared spectral norm of A_i, in dimension 2: (f + sqrt(2 g - f^2)) / 2 with f = ||A||^2, g = ||A^T A||^2."""
+    gram = (matrix["r", "p", "a"] * matrix["r", "p", "b"]).sum("p")
+    read = (("f", squared_norm(matrix)), ("g", (gram * gram).sum("a", "b")), ("y", squared_norm(w_ii)))
+    f, g, y = (Variable(name) for name, _ in read)
+    claim = ReadConserved((f + sqrt(2 * g - f**2)) / 2 - y, Reading(read, flow_ii))
+    dimension = Assumption("d = 2", "mode m has dimension 2", Exactly("d[m]", 2))
+    varied = replace(part_ii, assumptions=(*setting, dimension), claim=claim)
+    return varied, Witness(of_order_two(1, 1, (2, 0, 0, 1), d=2))
+
+
+@control(part_ii, breaks="flow")
+def gradient_descent_ii():
+    """A finite step of gradient descent."""
+    return Conserved(law_ii, Descent(flow_ii))
+
+
+@control(part_ii, breaks="flow")
+def matrices_at_half_the_speed():
+    """The matrices learn at half the speed."""
+    return Conserved(law_ii, Flow(DEEP_TUCKER, flow_ii.focus, speeds=((matrix.name, Fraction(1, 2)),)))
+
+
 # -- part iii ----------------------------------------------------------------------------------------------------------
 
 flow_iii = Flow(DEEP_TUCKER, Focus(modes=("m",), links=(Link(("i", "j"), mode="m"),)))
@@ -244,3 +295,15 @@ def different_modes():
     flow = Flow(DEEP_TUCKER, Focus(modes=("m", "n"), links=(Link(("i",), mode="m"), Link(("j",), mode="n"))))
     of_m, of_n = (DEEP_TUCKER.letters(flow.focus)[name] for name in ("A[m,i]", "A[n,j]"))
     return Conserved(squared_norm(of_m, "r") - squared_norm(of_n, "s"), flow)
+
+
+@control(part_iii, breaks="flow")
+def gradient_descent_iii():
+    """A finite step of gradient descent."""
+    return Conserved(law_iii, Descent(flow_iii))
+
+
+@control(part_iii, breaks="flow")
+def one_matrix_at_half_the_speed():
+    """One of the matrices learns at half the speed."""
+    return Conserved(law_iii, Flow(DEEP_TUCKER, flow_iii.focus, speeds=((first.name, Fraction(1, 2)),)))

@@ -49,6 +49,22 @@ def numbers(core_, one, other, *, matrices=(), gradient=1, members=(("m", 1),)):
     return Instance(sizes, members, tuple(blocks), array((1, 1), gradient))
 
 
+def any_numbers(statement, name, assumption, *, at=None, reason="", survives=None, **values):
+    """The control that drops what some letters stand for: at an instance (the statement's example), with other numbers
+    for them (by their names; one number for all entries). Or, with a reason, one that is shown to survive."""
+
+    def dropped():
+        instance = at or statement.example
+        letters = dict(instance.letters)
+        made = {letter: array(letters[letter].shape, value) for letter, value in values.items()}
+        return None if survives else (None, Witness(replace(instance, letters=tuple((letters | made).items()))))
+
+    dropped.__name__, dropped.__doc__ = name, f"Any numbers, where it is assumed that {assumption.text}."
+    expected = "finding" if survives else "REFUTED"
+    made = control(statement, breaks=assumption.label, expected=expected, reason=reason, survives=survives)
+    return made(dropped)
+
+
 WITH_CORE = AtStart(Identity(squared_norm(w), squared_norm(core)), flow_i)
 WITH_MATRICES = AtStart(Identity(squared_norm(matrix), squared_norm(w_ii)), flow_ii)
 NORM_BALANCE = Assumption(

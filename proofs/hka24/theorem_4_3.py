@@ -34,7 +34,7 @@ from theorytest.models.quantities import rational_root
 
 from .flow_equations import GROUPED, LOSS, PLAIN, core, flow, others, pairing, w, x
 from .lemma_4_1 import part_i, squared_norm
-from .norm_balance import NORM_BALANCE, numbers
+from .norm_balance import NORM_BALANCE, any_numbers, numbers
 
 COLUMNS, REST = core.sizes
 omega, xi, inverse = (Tensor(name, (COLUMNS,)) for name in ("ω", "ξ", "ω⁻¹"))
@@ -241,3 +241,12 @@ ONLY_THIS = Assumption("x ≠ 0", "the x_r^m of the mode m alone are nonzero", A
 def only_the_mode_itself():
     """Only x_r^m ≠ 0 is required; Δ is any number where another x vanishes."""
     return replace(theorem, assumptions=(LOSS, PLAIN, NORM_BALANCE, *LETTERS, ONLY_THIS))
+
+
+any_norm_of_w = any_numbers(theorem, "any_norm_of_w", OF_W, **{"ω": 1, "ω⁻¹": 1})
+any_alignment = any_numbers(theorem, "any_alignment", ALIGNMENT, Δ=2)
+CANCELS = "ξ and ζ enter by the product ξ ζ Δ alone, which is <-grad, x_{r_1} (x) ... (x) x_{r_N}> by what Δ stands for"
+any_norm_of_x, any_norms_of_the_others = (
+    any_numbers(theorem, name, letter, reason=CANCELS, survives=lambda derive: by_the_chain_rule.build(derive))
+    for name, letter in (("any_norm_of_x", OF_X), ("any_norms_of_the_others", OF_OTHERS))
+)
