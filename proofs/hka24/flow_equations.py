@@ -140,6 +140,12 @@ def opposite_sign_of_the_core():
     return Rate(core["r", "q"], -pairing, flow)
 
 
+@control(core_flow, breaks="flow")
+def slower_core():
+    """The core learns at half the speed."""
+    return Rate(core["r", "q"], pairing, Flow(DEEP_TUCKER, flow.focus, speeds=((core.name, Fraction(1, 2)),)))
+
+
 # -- the matrices ------------------------------------------------------------------------------------------------------
 
 opened = Flow(DEEP_TUCKER, Focus(modes=("m",), links=(Link(("i",), mode="m"),)))
@@ -177,6 +183,12 @@ def twice_the_velocity():
 def the_same_for_all_columns():
     """One matrix for all columns: the sum over the columns."""
     return Rate(A["s", "a", "b"], velocity_of_A.sum("r"), opened)
+
+
+@control(equation_6, breaks="flow")
+def with_weight_decay():
+    """Weight decay is added to the loss."""
+    return Rate(A["r", "a", "b"], velocity_of_A, Flow(DEEP_TUCKER, opened.focus, decay=Fraction(1)))
 
 
 equation_7 = statement(

@@ -35,7 +35,7 @@ from theorytest.models import DEEP_TUCKER
 
 from .column_norms import COLUMNS, DEEP, FACTORS, ROWS, balanced_matrices, edge, one_column, partial
 from .flow_equations import LOSS, MATRIX_BALANCE, PLAIN, chain, flow
-from .norm_balance import array
+from .norm_balance import any_numbers, array
 
 one = constant(1)
 
@@ -151,6 +151,12 @@ def first_powers():
     """First powers of the singular values on the right."""
     once = product(product(U2, diagonal(sigma2)), transposed(U2))
     return Identity(equation_10.claim.lhs, once), Witness(PAIR)
+
+
+equation_10_letters = (
+    any_numbers(equation_10, "any_decomposition_of_the_first", OF_X, σ=5),
+    any_numbers(equation_10, "any_decomposition_of_the_second", OF_Y, **{"σ'": 5}),
+)
 
 
 # Equation 11: O = V_i^T U_{i+1}. The singular values of both are σ, in the same order (HKA24-SameSV).
@@ -299,6 +305,13 @@ def unbalanced_matrices():
     return equation_11.claim.claims[2], Witness(replace(apart, letters=(*apart.letters, *more)))
 
 
+equation_11_letters = (
+    any_numbers(equation_11, "any_decomposition_of_the_first", SAME_X, U=0),
+    any_numbers(equation_11, "any_decomposition_of_the_second", SAME_Y, **{"U'": 0, "Z": 0}),
+    any_numbers(equation_11, "any_next_factor", NEXT, Z=5),
+)
+
+
 # -- equal singular values ---------------------------------------------------------------------------------------------
 
 far = Flow(DEEP_TUCKER, Focus(("m",), (Link(("i", "j"), "m"),)))
@@ -435,3 +448,10 @@ def norm_balance_only():
 def first_powers_of_the_product():
     """The singular values of the product are σ, not σ^k."""
     return AtTime(SquaredSingularValues(whole, values["r", "c"]), flow), Witness(turning())
+
+
+same_singular_values_letters = (
+    any_numbers(same_singular_values, "any_last_matrix", LAST, **{"A_k": 0, "σ²": 0, "σ^(2k)": 0}),
+    any_numbers(same_singular_values, "any_values", OF_LAST, **{"σ²": 7, "σ^(2k)": 49}),
+    any_numbers(same_singular_values, "any_powers", OF_POWER, **{"σ^(2k)": 7}),
+)

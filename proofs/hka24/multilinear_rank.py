@@ -12,6 +12,7 @@ from theorytest import (
     All,
     Assumption,
     Identity,
+    Inequality,
     Instance,
     Source,
     Statement,
@@ -21,6 +22,7 @@ from theorytest import (
     identity,
     proof,
     refuted,
+    zero,
 )
 from theorytest.kernel.claim import (
     HigherOrderSVD,
@@ -37,7 +39,7 @@ from theorytest.kernel.rules import OneMode, Use
 from theorytest.kernel.terms import constant
 from theorytest.kernel.unfolding import one_mode
 
-from .norm_balance import array
+from .norm_balance import any_numbers, array
 
 
 def statement(name, kind, title, locator, claim, scope, deviations=(), assumptions=(), example=None):
@@ -258,6 +260,68 @@ def superdiagonal_core():
     return HigherOrderSVD(superdiagonal=True), Witness(FLAT)
 
 
+core = Tensor("C", ("d", "e", "f"))
+values = [Tensor(name, (size,)) for name, size in zip("λμν", core.sizes, strict=True)]
+marks = [Tensor(name, (size,)) for name, size in zip("KLM", core.sizes, strict=True)]
+vectors = [Tensor(name, (size,)) for name, size in zip("uvw", core.sizes, strict=True)]
+
+
+def slices(mode):
+    """Slices of the core of order 3 in one mode are orthogonal, with the given squared norms."""
+    legs = ["_a", "_b", "_c"]
+    one, other = (core[(*legs[:mode], name, *legs[mode + 1 :])] for name in "xy")
+    gram = (one * other).sum(*(leg for place, leg in enumerate(legs) if place != mode))
+    return Identity(gram, identity("x", "y", core.sizes[mode]) * values[mode]["x"])
+
+
+ALL_ORTHOGONAL = Assumption(
+    "all-orthogonal", "the core has order 3; slices of one mode are orthogonal", All(tuple(map(slices, range(3))))
+)
+
+
+def largest(mark, squares):
+    """The mark is 1 at one slice of greatest norm, else 0."""
+    (size,) = mark.sizes
+    chosen = (mark["_x"] * squares["_x"]).sum("_x") * constant(1, ("x", size))
+    return (
+        Identity(mark["x"] * mark["x"], mark["x"]),
+        Identity(mark["x"].sum("x"), constant(1)),
+        Inequality(squares["x"], "<=", chosen),
+    )
+
+
+KEPT = Assumption(
+    "kept slices",
+    "one slice of greatest norm is kept in every mode",
+    All(tuple(part for mark, squares in zip(marks, values, strict=True) for part in largest(mark, squares))),
+)
+
+
+@control(decomposition, breaks="slices of one mode")
+def slices_of_different_modes():
+    """Slices of different modes of an all-orthogonal core of order 3 are orthogonal, where their shapes agree."""
+    cube = Tensor("C", ("d", "d", "f"))
+    product = (cube["x", "j", "k"] * cube["j", "y", "k"]).sum("j", "k")
+    varied = replace(decomposition, claim=Identity(product, zero(*product.free)))
+    return varied, Witness(letters(C=((2, 2, 1), (2, 0, 0, 1))))
+
+
+@control(decomposition, breaks="no best approximation")
+def truncation_is_best():
+    """Keeping the slice of greatest norm in every mode of an all-orthogonal core gives a best tensor of rank one."""
+    whole = core["a", "b", "c"]
+    cut = whole - whole * marks[0]["a"] * marks[1]["b"] * marks[2]["c"]
+    rank_one = whole - vectors[0]["a"] * vectors[1]["b"] * vectors[2]["c"]
+    claim = Inequality((cut * cut).sum("a", "b", "c"), "<=", (rank_one * rank_one).sum("a", "b", "c"))
+    varied = replace(decomposition, assumptions=(ALL_ORTHOGONAL, KEPT), claim=claim)
+    first, second, squares = ((2,), (1, 0)), ((2,), (0, 1)), ((2,), (2, 1))
+    numbers = letters(
+        C=((2, 2, 2), (0, 1, 1, 0, 1, 0, 0, 0)),
+        **dict.fromkeys("λμν", squares), **dict.fromkeys("KLMuv", first), w=second,
+    )  # fmt: skip
+    return varied, Witness(numbers)
+
+
 MODE = OrthogonalMode()
 C = Tensor("C", ("d", "q"))
 norms = MODE.values["a"]
@@ -318,6 +382,16 @@ def slices_that_are_not_orthogonal():
     """A core whose slices are not orthogonal."""
     eye = ((2, 2), (1, 0, 0, 1))
     return None, Witness(letters(T=((2, 2), (1, 0, 1, 0)), U=eye, K=eye, C=((2, 2), (1, 0, 1, 0)), λ=((2,), (1, 1))))
+
+
+any_tensor_of_the_core = any_numbers(n_rank, "any_tensor_of_the_core", TENSOR, T=0)
+
+
+@control(n_rank, breaks="squares")
+def squared_once_more():
+    """The squared norms of slices are the singular values themselves."""
+    fourth = norms.rename({"a": "i"}) * norms.rename({"a": "i"})
+    return SquaredSingularValues(unfolded, fourth), Witness(n_rank.example)
 
 
 # -- the norm of a Tucker product --------------------------------------------------------------------------------------

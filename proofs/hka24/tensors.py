@@ -21,7 +21,7 @@ from theorytest import (
 from theorytest.kernel.claim import ZeroStays
 
 from .flow_equations import chain, core, end, flow, others, w, x
-from .norm_balance import array, numbers
+from .norm_balance import any_numbers, array, numbers
 
 GROUPED = ("all other modes are one index, in whatever order",)
 
@@ -81,6 +81,8 @@ def other_order():
     numbers_ = instance(T=((2, 1), (1, 0)), F=TURNED, H=STRAIGHT, S=((2, 1), (0, 1)))
     return replace(composition, assumptions=(made,), claim=claim), Witness(numbers_)
 
+
+any_product = any_numbers(composition, "any_product", MODE_PRODUCT, S=2)
 
 X, U, P = Tensor("T", ("d", "e", "Q")), Tensor("F", ("p", "d")), Tensor("H", ("s", "e"))
 commutation = fact(
@@ -152,6 +154,13 @@ def transposed_matrices():
     """A^T for A, in the columns."""
     turned = replace(COLUMNS, formula=Identity(V["i", "r"], (chain["r", "c", "i"] * w["r", "c"]).sum("c")))
     return replace(sum_form, assumptions=(turned,)), Witness(instance(**WIDE, V=((2, 1), (0, 1))))
+
+
+@control(sum_form, breaks="G")
+def without_the_core():
+    """The sum of x_{r_1} (x) ... (x) x_{r_N} without the entries of the core."""
+    claim = Identity((x * others["q", "j"]).sum("r", "q"), sum_form.claim.rhs)
+    return claim, Witness(instance(**(LETTERS | {core.name: ((1, 1), (2,))}), V=((1, 1), (2,))))
 
 
 # -- the network of figure 2 -------------------------------------------------------------------------------------------
@@ -257,3 +266,7 @@ def zeros_of_the_core_stay():
     """The flow keeps the entries of the core that are 0."""
     stays = replace(deep_cp, assumptions=(), claim=ZeroStays(core["r", "q"] * core["r", "q"], flow), example=None)
     return stays, Witness(numbers(0, 1, 1))
+
+
+any_core = any_numbers(deep_cp, "any_core", WEIGHTS, c=2)
+any_product_of_the_others = any_numbers(deep_cp, "any_product_of_the_others", PICKS, Z=2)

@@ -7,11 +7,14 @@ one column, and between the core and its factors, whole matrices are conserved. 
     theorytest laws deep-tucker:dims=2x2x2,depth=3
 """
 
+from fractions import Fraction
+
 from theorytest import (
     DEEP_TUCKER,
     TUCKER,
     Assumption,
     Conserved,
+    Descent,
     Flow,
     Focus,
     Link,
@@ -61,6 +64,19 @@ def another_mode():
     return Conserved((left * left).sum("a", "b") - (right * right).sum("a", "b"), flow)
 
 
+@control(tucker_core, breaks="flow")
+def slower_core():
+    """The core learns at half the speed."""
+    slow = Flow(TUCKER, core_flow.focus, speeds=(("G", Fraction(1, 2)),))
+    return Conserved(core_gram - factor_gram, slow)
+
+
+@control(tucker_core, breaks="flow")
+def gradient_descent():
+    """A finite step of gradient descent."""
+    return Conserved(core_gram - factor_gram, Descent(core_flow))
+
+
 chain_flow = Flow(DEEP_TUCKER, Focus(modes=("n",), links=(Link(("s", "s+1"), "n", adjacent=True),)))
 chain_letters = DEEP_TUCKER.letters(chain_flow.focus)
 A, B = chain_letters["A[n,s]"], chain_letters["A[n,s+1]"]
@@ -90,3 +106,16 @@ def across_columns():
     """Matrices of two different columns."""
     right = (B["t", "i", "k"] * B["t", "j", "k"]).sum("k")
     return Conserved(left_gram - right, chain_flow)
+
+
+@control(deep_chain, breaks="flow")
+def one_matrix_at_half_the_speed():
+    """One of the two matrices learns at half the speed."""
+    slow = Flow(DEEP_TUCKER, chain_flow.focus, speeds=((A.name, Fraction(1, 2)),))
+    return Conserved(left_gram - right_gram, slow)
+
+
+@control(deep_chain, breaks="flow")
+def weight_decay():
+    """Weight decay is added to the loss."""
+    return Conserved(left_gram - right_gram, Flow(DEEP_TUCKER, chain_flow.focus, decay=Fraction(1)))
