@@ -377,6 +377,32 @@ def unbalanced_matrices_ii():
     return None, Witness(marked(deep(crossed, (1, 0), norm=12), 1))
 
 
+@control(part_ii, breaks="sqrt(d)")
+def without_the_dimension_ii():
+    """||G_r||^k α_r δ_r from above."""
+    wide = marked(deep(one_column(5, 0, matrices=((4, 0, 0, 3),), norm=5, gradient=(1,)), (1, 0), norm=4), 1)
+    assumptions = tuple(a for a in part_ii.assumptions if a is not ROOT_POWER)
+    return replace(part_ii, assumptions=assumptions, claim=only_high(upper["r"] * cosine["r"] * delta)), Witness(wide)
+
+
+@control(part_ii, breaks="exponent k from below")
+def one_power_less_ii():
+    """||G_r||^(k-1) δ_r from below."""
+    return NormRate(square_core, ">=", mark * HIGH, flow, mark * omega["r"]), Witness(one_by_one(gradient=1))
+
+
+@control(part_ii, breaks="exponent k from above")
+def one_power_more_ii():
+    """(||G_r|| / sqrt(d))^(k+1) α_r δ_r from above."""
+    return only_high(omega["r"] * LOW), Witness(one_by_one(gradient=1))
+
+
+@control(part_ii, breaks="α")
+def without_the_cosine_ii():
+    """(||G_r|| / sqrt(d))^k δ_r from above."""
+    return only_high(lower["r"] * delta), Witness(FALLING)
+
+
 # -- as printed --------------------------------------------------------------------------------------------------------
 
 printed = replace(

@@ -3,6 +3,7 @@
 Each definition is executed here in exact arithmetic, by the shipped functions and by sums written out.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from random import Random
@@ -11,10 +12,15 @@ from theorytest import (
     DEEP_TUCKER,
     TUCKER,
     Array,
+    Assumption,
     Definition,
+    Identity,
     Outcome,
     Source,
     Statement,
+    Tensor,
+    Witness,
+    control,
     sampled,
 )
 from theorytest.kernel.witness import block_gradients
@@ -23,7 +29,7 @@ from theorytest.models import quantities as of
 
 from .flow_equations import flow
 from .norm_balance import constant_epsilon
-from .tensors import mode_product
+from .tensors import instance, mode_product
 
 GRADIENT = DEEP_TUCKER.gradient(flow.focus).monomials[0].factors[0].tensor
 
@@ -74,6 +80,25 @@ def either_order_of_the_columns(run):
     return Outcome(seen, "0", True, "exact")
 
 
+def vanishing_minors(mode):
+    """All 2x2 minors of an unfolding of a tensor of order 3 vanish: its rank is at most 1."""
+    tensor = Tensor("T", ("d", "e", "f"))
+    one, other = ("i", "a", "b"), ("j", "s", "t")
+    turned = (
+        one[:mode] + other[mode : mode + 1] + one[mode + 1 :],
+        other[:mode] + one[mode : mode + 1] + other[mode + 1 :],
+    )
+    return Identity(tensor[one] * tensor[other], tensor[turned[0]] * tensor[turned[1]])
+
+
+@control(multilinear_rank, breaks="the unfolding of each mode")
+def one_unfolding_for_all_modes():
+    """Mode 1 in place of all: where [T]_(1) has rank 1, so has [T]_(2)."""
+    low = Assumption("rank", "[T]_(1) has rank at most 1", vanishing_minors(0))
+    varied = replace(multilinear_rank, claim=vanishing_minors(1), assumptions=(low,))
+    return varied, Witness(instance(T=((1, 2, 2), (1, 0, 0, 1))))
+
+
 product_in_a_mode = definition(
     "HKA24-Def2.2", "n-mode product of a tensor and a matrix", "Definition 2.2", mode_product
 )
@@ -93,6 +118,14 @@ def sums_over_one_index(run):
             assert found[index] == sum(T[place] * U[index[mode], place[mode]] for place in at)
             seen += 1
     return Outcome(seen, "0", True, "exact")
+
+
+@control(product_in_a_mode, breaks="U")
+def transposed_matrix():
+    """U^T for U, where it is square."""
+    T, U = Tensor("T", ("d", "Q")), Tensor("U", ("d", "d"))
+    sides = [(T["i", "q"] * entry).sum("i") for entry in (U["j", "i"], U["i", "j"])]
+    return Identity(*sides), Witness(instance(T=((2, 1), (1, 0)), U=((2, 2), (0, 1, 0, 0))))
 
 
 # -- parameterizations -------------------------------------------------------------------------------------------------
@@ -153,6 +186,24 @@ def columns(run):
 def columns_of_the_scheme(run):
     """Columns written out."""
     return columns_written_out(run)
+
+
+A, B, v = Tensor("A", ("d", "d")), Tensor("B", ("d", "d")), Tensor("w", ("d",))
+TURN = {"A": ((2, 2), (0, 1, 0, 0)), "B": ((2, 2), (1, 0, 0, 0))}
+
+
+@control(deep_model, breaks="order of the product")
+def matrices_in_reverse_order():
+    """A_2 A_1 w in place of A_1 A_2 w."""
+    sides = [(one["i", "j"] * two["j", "k"] * v["k"]).sum("j", "k") for one, two in ((A, B), (B, A))]
+    return Identity(*sides), Witness(instance(**TURN, w=((2,), (0, 1))))
+
+
+@control(deep_model, breaks="a chain for each column")
+def one_chain_for_all_columns():
+    """One matrix shared by two columns: where both vectors are the same, so are both columns."""
+    sides = [(matrix["i", "j"] * v["j"]).sum("j") for matrix in (A, B)]
+    return Identity(*sides), Witness(instance(**TURN, w=((2,), (0, 1))))
 
 
 # -- loss, flow and balance --------------------------------------------------------------------------------------------
