@@ -93,7 +93,8 @@ from theorytest.models import HalfSum, deep_matrix_factorization
 
 flow = GradientFlow(deep_matrix_factorization(1, 1, depth=1), HalfSum({(0, 0): 1}))
 start = {"W[1]": [[0]]}
-below = Statement(label="below", title="w < 1", claim=flow.throughout(start, q.entry(1, 1) < 1, 3), expected="CERTIFIED")
+claim = flow.throughout(start, q.entry(1, 1) < 1, 3)
+below = Statement(label="below", title="w < 1", claim=claim, expected="CERTIFIED")
 
 @certified(below, profile="full")
 def enclosed(run):

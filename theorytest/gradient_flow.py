@@ -11,7 +11,7 @@ from theorytest.enclose.flow import DONE, Trajectory, integrate, start_of
 from theorytest.enclose.taylor import exact
 from theorytest.errors import InputError
 from theorytest.kernel import quantity
-from theorytest.kernel.claim import AlongEveryFlow, FirstTime, TendsToEqual, Throughout
+from theorytest.kernel.claim import AlongEveryFlow, CloseAfter, FirstTime, TendsToEqual, Throughout
 from theorytest.quantity import at_every_state, equal
 
 if TYPE_CHECKING:
@@ -77,6 +77,13 @@ class GradientFlow:
         from theorytest.enclose.flowpipe import problem_of
 
         return FirstTime(problem_of(self.model, self.loss, theta0), equality, exact(earliest), exact(latest))
+
+    def close_after(self, theta0: Mapping[str, Any], reached: FirstTime, distance: Any, duration: Any) -> CloseAfter:
+        """The claim that, from the first time of an event along another flow on, that flow's end tensor stays within a
+        distance of the one along this flow from theta0, which starts then, for a duration."""
+        from theorytest.enclose.flowpipe import problem_of
+
+        return CloseAfter(reached, problem_of(self.model, self.loss, theta0), exact(distance), exact(duration))
 
     def batch(
         self,

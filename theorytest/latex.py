@@ -543,6 +543,11 @@ def _claim(value: Any) -> str:
         case claims.FirstTime(_, comparison, earliest, latest):
             when = rf"{number(earliest)} \le t \le {number(latest)}"
             return rf"{_claim(comparison)} \quad {text('along the flow for the first time at')} \; {when}"
+        case claims.CloseAfter(reached, _, distance, duration):
+            shifted = rf"\left\| W \left(t_0 + t\right) - W' \left(t\right) \right\| \le {number(distance)}"
+            event = rf"{_claim(reached.comparison)} \; {text('for the first time at')} \; t_0"
+            between = rf"{number(reached.earliest)} \le t_0 \le {number(reached.latest)}"
+            return rf"{shifted} , \; 0 \le t \le {number(duration)} , \quad {event} , \; {between}"
         case claims.Exactly(size, exact):
             return f"{symbol(size)} = {exact}"
         case claims.ReadAtStart(inner, reading):

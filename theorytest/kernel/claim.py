@@ -726,6 +726,21 @@ class FirstTime:
 
 
 @noun
+class CloseAfter:
+    """Along one flow an event happens for the first time, at a time t0 as said; and the end tensor of another flow at t
+    is within a distance of its end tensor at t0 + t (norm of the difference), for 0 <= t <= duration."""
+
+    reached: FirstTime
+    other: InitialValueProblem
+    distance: Fraction
+    duration: Fraction
+
+    def __post_init__(self) -> None:
+        if self.distance < 0 or self.duration <= 0:
+            raise KernelError(f"needed a distance >= 0 and a duration > 0, given {self.distance} and {self.duration}")
+
+
+@noun
 class AlongEveryFlow:
     """Along the gradient flow from every start, the comparison holds at every time of the interval of existence.
 
@@ -819,6 +834,7 @@ Claim = (
     | InWords
     | Throughout
     | FirstTime
+    | CloseAfter
     | AlongEveryFlow
     | TendsToEqual
     | All

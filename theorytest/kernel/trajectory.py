@@ -1,4 +1,5 @@
-"""What an enclosed flow says about a claim: a comparison of quantities over time, the first time of a level.
+"""What an enclosed flow says about a claim: a comparison of quantities over time, the first time of a level, or (in
+`two_flows`) the distance of another flow.
 
 Quantities are those of a state (`quantity`). At one time the entries of the blocks and of the end tensor are balls
 around the values of the step's polynomial. Over an interval of times [a, b] with middle m the difference q of two
@@ -20,7 +21,7 @@ from typing import Any
 from flint import arb, arb_poly
 
 from theorytest.kernel.ball import UndefinedError, ball, natural_power, precision
-from theorytest.kernel.claim import All, Claim, FirstTime, Throughout
+from theorytest.kernel.claim import All, Claim, CloseAfter, FirstTime, Throughout
 from theorytest.kernel.encoding import digest
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.flow import CURVATURE_BITS, Flowpipes, Piece, around, fixed, follow, polynomials
@@ -28,6 +29,7 @@ from theorytest.kernel.initial_value import Field, InitialValueProblem, rational
 from theorytest.kernel.parameterization import Concrete
 from theorytest.kernel.quantity import Atom, Comparison, State, both_sides
 from theorytest.kernel.scalar import Ln, Number, Power, Scalar, Sum, Times, Variable
+from theorytest.kernel.two_flows import distance_fails
 
 MOST_DIGITS = 10_000
 CUTS = 20  # how often a step may be cut in halves
@@ -236,6 +238,10 @@ class Trajectory:
             self._at_hand = _AtHand(piece, blocks | {"": end}, {}, {})
         return self._at_hand.path
 
+    def end_tensor(self, piece: Piece) -> tuple[arb_poly, ...]:
+        """The entries of the end tensor as polynomials in s over a step, as `_path` has them."""
+        return self._path(piece)[""]
+
     def _along(self, piece: Piece, atom: Atom) -> arb_poly:
         """A polynomial quantity over a step, as `_path` has its entries."""
         path = self._path(piece)
@@ -361,22 +367,31 @@ def about_flows(claim: Claim) -> bool:
     """Whether a claim speaks of flows of instances, and of nothing else."""
     if isinstance(claim, All):
         return bool(claim.claims) and all(map(about_flows, claim.claims))
-    return isinstance(claim, Throughout | FirstTime)
+    return isinstance(claim, Throughout | FirstTime | CloseAfter)
 
 
 def problems_of(claim: Claim) -> tuple[tuple[InitialValueProblem, Fraction], ...]:
     """The problems that a claim speaks of, each with the last time."""
+    latest: dict[InitialValueProblem, Fraction] = {}
+    for problem, time in _times(claim):
+        latest[problem] = max(time, latest.get(problem, time))
+    return tuple(latest.items())
+
+
+def _times(claim: Claim) -> Iterator[tuple[InitialValueProblem, Fraction]]:
+    """Every problem with every time up to which it is spoken of."""
     if isinstance(claim, All):
-        latest: dict[InitialValueProblem, Fraction] = {}
         for part in claim.claims:
-            for problem, time in problems_of(part):
-                latest[problem] = max(time, latest.get(problem, time))
-        return tuple(latest.items())
-    if isinstance(claim, Throughout):
-        return ((claim.problem, claim.end),)
-    if isinstance(claim, FirstTime):
-        return ((claim.problem, claim.latest),)
-    raise KernelError(f"{type(claim).__name__} is no claim about the flow of an instance")
+            yield from _times(part)
+    elif isinstance(claim, Throughout):
+        yield claim.problem, claim.end
+    elif isinstance(claim, FirstTime):
+        yield claim.problem, claim.latest
+    elif isinstance(claim, CloseAfter):
+        yield claim.reached.problem, claim.reached.latest + claim.duration
+        yield claim.other, claim.duration
+    else:
+        raise KernelError(f"{type(claim).__name__} is no claim about the flow of an instance")
 
 
 def decide(claim: Claim, payload: Flowpipes) -> tuple[bool, str]:
@@ -434,6 +449,9 @@ def _fails(claim: Claim, trajectories: Mapping[InitialValueProblem, Trajectory])
         return ""
     if isinstance(claim, Throughout):
         return _bound_fails(claim, trajectories[claim.problem])
+    if isinstance(claim, CloseAfter):
+        one, other = trajectories[claim.reached.problem], trajectories[claim.other]
+        return _time_fails(claim.reached, one) or distance_fails(claim, one, other)
     assert isinstance(claim, FirstTime)
     return _time_fails(claim, trajectories[claim.problem])
 
