@@ -6,7 +6,23 @@ w_r^m. All other factors are grouped. Both squared norms move at the rate 2 <-gr
 
 from fractions import Fraction
 
-from theorytest import CP, Assumption, Conserved, Descent, Flow, Focus, Source, Statement, Tensor, control, proof
+from theorytest import (
+    CP,
+    Array,
+    Assumption,
+    Conserved,
+    Descent,
+    Flow,
+    Focus,
+    Instance,
+    Source,
+    Statement,
+    Tensor,
+    control,
+    proof,
+)
+from theorytest.kernel.claim import ReadConserved, Reading
+from theorytest.kernel.scalar import Variable, sqrt
 from theorytest.models import cp
 from theorytest.trials import of_a_law
 
@@ -76,6 +92,25 @@ def across_components_too():
     return Conserved(squared_norm(w_n, "r") - squared_norm(w_m, "s"), flow)
 
 
+def two_factors(one, other):
+    """A state of order 2, with one component and one entry: both factors; the loss gradient is 1."""
+    sizes = (("N", 2), ("R", 1), ("d", (1, 1)))
+    blocks = tuple((f"w[{n}]", Array((1, 1), (Fraction(w),))) for n, w in enumerate((one, other), 1))
+    return Instance(sizes, (("n", 1), ("m", 2)), blocks, Array((1, 1), (Fraction(1),)))
+
+
+def unsquared():
+    """The difference of the norms themselves, and a state at which it moves."""
+    norms = Reading((("x", squared_norm(w_n)), ("y", squared_norm(w_m))), flow)
+    return ReadConserved(sqrt(Variable("x")) - sqrt(Variable("y")), norms), two_factors(2, 1)
+
+
+@control(definition_1, breaks="square")
+def unsquared_magnitude():
+    """Differences of the norms themselves."""
+    return unsquared()
+
+
 @control(lemma_1, breaks="component")
 def across_components():
     """||w_r^n||^2 - ||w_s^n||^2 of two components."""
@@ -101,9 +136,9 @@ def sum_of_squared_norms():
 
 
 @control(lemma_1, breaks="square")
-def fourth_powers():
-    """Other powers of the norms."""
-    return Conserved(squared_norm(w_n) * squared_norm(w_n) - squared_norm(w_m) * squared_norm(w_m), flow)
+def unsquared_norms():
+    """The norms themselves: ||w_r^n|| - ||w_r^m||."""
+    return unsquared()
 
 
 @control(lemma_1, breaks="flow")
