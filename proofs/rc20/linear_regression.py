@@ -123,3 +123,9 @@ def no_solution():
 def any_vector():
     """Any other vector: 0 is shorter."""
     return None, Witness(numbers(X=(1, 1), w=(1, 1), v=(0, 0), u=(1,), y=(2,)))
+
+
+@control(least, breaks="the distance")
+def all_solutions_of_one_norm():
+    """||v||^2 = ||w||^2, without ||v - w||^2."""
+    return Identity(pythagoras.lhs, square), Witness(least.example)

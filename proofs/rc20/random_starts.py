@@ -184,6 +184,12 @@ def not_a_probability():
     return None, Witness(point(p_plus=1, p_minus=1, p_null=0, p_turned=1))
 
 
+@control(single, breaks="1/2")
+def one_third():
+    """Probability 1/3."""
+    return Identity(plus, scalar(Fraction(1, 3))), Witness(single.example)
+
+
 # -- products of random matrices ---------------------------------------------------------------------------------------
 
 other_plus, other_minus, product_plus, product_minus = (
@@ -258,3 +264,9 @@ def singular_factor():
 def dependent_factors():
     """W_2 = W_1: the determinant of the product is a square."""
     return None, Witness(point(**fair, q_plus=HALF, q_minus=HALF, r_plus=1, r_minus=0))
+
+
+@control(several, breaks="1/2")
+def one_third_of_the_products():
+    """Probability 1/3."""
+    return Identity(product_plus, scalar(Fraction(1, 3))), Witness(several.example)

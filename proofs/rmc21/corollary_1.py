@@ -221,8 +221,8 @@ def of_any_loss(derive):
 @control(any_loss, breaks="gradient flow of a loss of the end tensor")
 def with_weight_decay():
     """A loss that is not one of the end tensor alone: weight decay."""
-    decayed = Flow(CP, lemma_1.claim.motion.focus, decay=Fraction(1))
-    return Statement(label="variant", title="variant", claim=replace(lemma_1.claim, motion=decayed))
+    with_decay = Flow(CP, lemma_1.claim.motion.focus, decay=ONE)
+    return Statement(label="variant", title="variant", claim=replace(lemma_1.claim, motion=with_decay))
 
 
 @control(any_loss, breaks="balanced")
@@ -281,6 +281,7 @@ def bounded_loss():
 # -- rank one trajectories ---------------------------------------------------------------------------------------------
 
 two_factors = ZeroStays(squared_norm(w_n) + squared_norm(w_m), flow)
+decayed = Flow(CP, flow.focus, decay=ONE)
 
 may_vanish = Statement(
     id="RMC21-fn8",
@@ -308,3 +309,15 @@ def by_gronwall(derive):
 def one_factor():
     """One factor alone: it may be zero at some times only."""
     return ZeroStays(squared_norm(w), one_mode), state(0, 1, n=1)
+
+
+@control(
+    may_vanish,
+    breaks="flow",
+    expected="finding",
+    reason="Gronwall's inequality allows any speeds and any weight decay",
+    survives=lambda derive: derive.apply("zero-stays", data=(two_factors.quantity, decayed), text="Gronwall"),
+)
+def with_weight_decay_of_two_factors():
+    """With weight decay."""
+    return replace(two_factors, motion=decayed)

@@ -282,6 +282,12 @@ def any_transition_point():
     return None, point(delta=-1, y=0, W=0)
 
 
+@control(constant_gradient, breaks="Huber loss")
+def square_loss():
+    """The derivative of the square loss, W - y and -y."""
+    return Identity(W - y, -1 * y), Witness(constant_gradient.example)
+
+
 nonzero = Statement(
     id="RMC21-fn6",
     label="RMC21-fn6",
@@ -308,3 +314,9 @@ def above_a_positive_number(derive):
 def any_observation():
     """Without 0 < delta < |y|."""
     return None, point(delta=1, y=0)
+
+
+@control(nonzero, breaks="square")
+def positive_observations():
+    """0 < y."""
+    return Inequality(scalar(0), "<", y), Witness(nonzero.example)

@@ -237,6 +237,12 @@ def no_other_component():
     return None, at(N=3, g=1, M=2, a=4, d=-1)
 
 
+@control(leading, breaks="constant 1")
+def ratio_at_least_two():
+    """The ratio is at least 2."""
+    return bounded(2, factor), at(N=3, g=1, M=1, a=4, d=1)
+
+
 # -- one component leads -----------------------------------------------------------------------------------------------
 
 t, c, b, gamma, beta = variables("t c b gamma beta")

@@ -8,7 +8,7 @@ rho ||A|| < |y| - delta every residual keeps its sign and stays at least delta i
 from dataclasses import replace
 from fractions import Fraction
 
-from theorytest import All, Assumption, Identity, Inequality, Source, Statement, Tensor, control, proof, zero
+from theorytest import All, Assumption, Identity, Inequality, Source, Statement, Tensor, Witness, control, proof, zero
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.rules import Square
 from theorytest.kernel.scalar import Variable, absolute, scalar
@@ -47,6 +47,12 @@ def by_the_sign_of_the_observation(derive):
 def small_observation():
     """|y| <= delta: the derivative is -y."""
     return None, at(delta=1, y=Fraction(1, 2))
+
+
+@control(at_zero, breaks="square")
+def one_sign_of_the_derivative():
+    """The derivative is -delta, whatever the sign of y."""
+    return Identity(clipped(-1 * y), -1 * d), Witness(at_zero.example)
 
 
 # -- the reference sphere ----------------------------------------------------------------------------------------------

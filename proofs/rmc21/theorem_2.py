@@ -446,6 +446,12 @@ def exactly():
     return None, numbers(eps=0, near=0, limit=0, gap=0, D=2)
 
 
+@control(repaired, breaks="eps / 2 + eps / 2")
+def half_the_distance():
+    """Distance eps / 2."""
+    return bounded(gap, eps / 2), numbers()
+
+
 @control(repaired, breaks="triangle")
 def without_the_triangle_inequality():
     """Distances that are none."""
