@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import chain, count
 from typing import Any
@@ -20,7 +20,9 @@ from theorytest.kernel.definition import nouns
 from theorytest.kernel.parameterization import Array
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.rank import Component, LawCount, LawSpace, ParameterMap
+from theorytest.kernel.rules import Context, conclude
 from theorytest.kernel.scalar import Exp, Expression, Ln, Number, Power, Sum, Times, Variable
+from theorytest.kernel.statement import Derivation, Statement, Step
 from theorytest.kernel.terms import DELTA, Factor, Monomial, Tensor, Term, constant
 
 GREEK_LETTERS = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ"
@@ -806,3 +808,39 @@ def _any(value: Any) -> str:
 def _part(value: Any) -> str:
     known = getattr(claims, type(value).__name__, None)
     return _claim(value) if known is type(value) and type(value).__name__ not in ("Flow", "Descent") else _any(value)
+
+
+# -- derivations -----------------------------------------------------------------------------------------------------
+
+
+def steps(statement: Statement, derivation: Derivation, library: Mapping[str, Statement]) -> list[dict[str, Any]]:
+    """The steps of a derivation for readers: text, rule, premises, what the kernel concludes, and the steps inside.
+
+    library: the statements that may be cited, by digest. Raises `KernelError` where a step does not hold.
+    """
+    results, _ = conclude(Context(statement, library), derivation)
+    return [
+        {
+            "text": step.text,
+            "latex": claim(result),
+            "rule": step.rule,
+            "checked_by": "theorytest.kernel",
+            "premises": list(step.premises),
+            "inner": _inner(step),
+        }
+        for step, result in zip(derivation.steps, results, strict=True)
+    ]
+
+
+def _inner(step: Step) -> list[dict[str, Any]]:
+    """The steps of the derivations inside a step; what each concludes is known where its data say so."""
+    shown: list[dict[str, Any]] = []
+    for inside in (piece for data in step.data if isinstance(data, Derivation) for piece in data.steps):
+        if inside.rule == "combination" and inside.data:
+            conclusion = claim(inside.data[0])
+        elif inside.rule == "identity" and len(inside.data) == 2:
+            conclusion = f"{side(inside.data[0])} = {side(inside.data[1])}"
+        else:
+            conclusion = ""
+        shown.append({"text": inside.text, "latex": conclusion, "rule": inside.rule, "inner": _inner(inside)})
+    return shown

@@ -109,12 +109,13 @@ def assemble(fragments: Iterable[Fragment], *, run: int, environment: Mapping[st
     for label in _cited_first(entries):
         entry = dict(entries[label]["entry"])
         entry["controls"] = [f["entry"] for f in parts.get(("control", label), [])]
+        entry["controls_not_run"] = entry["control_count"] - len(entry["controls"])
         entry["evidence"] = [f["entry"] for f in parts.get(("evidence", label), [])]
         entry["status"] = _status(entry)
         statements.append(entry)
-    given = {e["label"]: e for e in statements}
+    hangs_on = given(statements)
     for entry in statements:
-        entry["given"] = sorted(_assumed(entry["label"], given, set()))
+        entry["given"] = hangs_on[entry["label"]]
     unique = {item["label"]: item for _, item in sorted(left_out, key=lambda pair: (pair[0], pair[1]["label"]))}
     return {
         "schema": SCHEMA,
@@ -151,6 +152,12 @@ def _status(entry: Mapping[str, Any]) -> str:
     if not held or any(e["holds"] is False for e in entry["evidence"]):
         return status
     return "DEFINED" if entry["statement"]["claim"]["is"] == "Definition" else "SUPPORTED"
+
+
+def given(statements: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """For every statement of a record, what it hangs on and nobody here has checked, over all ancestors."""
+    entries = {entry["label"]: entry for entry in statements}
+    return {label: sorted(_assumed(label, entries, set())) for label in entries}
 
 
 def _assumed(label: str, entries: Mapping[str, Mapping[str, Any]], seen: set[str]) -> set[str]:

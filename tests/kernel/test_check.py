@@ -63,8 +63,10 @@ def entry(
         "label": made.label,
         "kind": made.kind,
         "title": made.title,
+        "source": {"key": made.source.key, "locator": made.source.locator},
         "status": verdict.status,
         "expected": made.expected,
+        "expected_reason": made.expected_reason,
         "scope": verdict.scope,
         "vacuity": verdict.vacuity,
         "digest": made.digest,
@@ -74,6 +76,8 @@ def entry(
         "rests_on": [{"what": r.what, "ref": r.ref} for r in verdict.rests_on],
         "certificates": [part(c) for c in certificates],
         "controls": list(controls),
+        "control_count": len(controls),
+        "evidence": [],
     }
 
 
@@ -84,8 +88,10 @@ def control(
         "label": made.label,
         "title": made.title,
         "expected": made.expected,
+        "expected_reason": made.expected_reason,
         "digest": made.digest,
         "statement": encode(made),
+        "breaks": "sign",
         "outcome": outcome,
         "certificate": None if certificate is None else part(certificate),
         "margin": margin,
@@ -236,6 +242,27 @@ FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a larger scope": (put(first, "scope", "everything"), "its scope"),
     "vacuity hidden": (put(first, "vacuity", "none"), "its scope, or whether its assumptions can be met"),
     "rests on less": (put(second, "rests_on", first(RECORD)["rests_on"]), "what it rests on"),
+    "another source": (put(second, "source", {"key": "RC20", "locator": "Theorem 1"}), "its source is"),
+    "another reason for what is expected": (put(second, "expected_reason", "cited"), "its expected_reason is"),
+    "a control taken out": (drop(lambda m: first(m)["controls"], 2), "it has 3 controls, the record accounts for 2"),
+    "a control that was not run, put in": (put(first, "controls_not_run", 1), "the record accounts for 4"),
+    "a control of another statement": (
+        lambda made: second(made).update(controls=[first(made)["controls"].pop()], control_count=1),
+        "the record says that it is a control of cites it",
+    ),
+    "another reason of a control": (put(control_of(0), "expected_reason", "sharp"), "its expected_reason is"),
+    "assumed, and not expected to be": (
+        lambda made: second(made).update(status=ASSUMED, certificates=[], rests_on=[]),
+        "the record says ASSUMED, but",
+    ),
+    "supported by nothing": (
+        lambda made: second(made).update(status="SUPPORTED", certificates=[], rests_on=[]),
+        "the record says SUPPORTED, but",
+    ),
+    "rests on something without a certificate": (
+        lambda made: second(made).update(status=UNDECIDED, certificates=[]),
+        "what it rests on",
+    ),
     "deviations hidden": (put(second, "deviations", []), "its assumptions or deviations"),
     "an assumption in other words": (
         put(lambda m: second(m)["assumptions"][0], "text", "convex"),
@@ -292,6 +319,7 @@ def test_whatever_is_changed_in_a_statement_certificate_or_witness_is_caught():
     """Every number and every text of a statement, its certificate, a control and its witness, one at a time."""
     small = copy.deepcopy(RECORD)
     del small["statements"][1], first(small)["controls"][1:]
+    first(small)["control_count"] = 1
     assert recheck(small) == []
     tried = 0
     for path in leaves(small):
@@ -307,6 +335,37 @@ def test_whatever_is_changed_in_a_statement_certificate_or_witness_is_caught():
         assert recheck(made), path
         tried += 1
     assert tried > 200
+
+
+def test_a_control_says_what_it_drops():
+    """What is said to be dropped is not among its assumptions."""
+    made, build = TRUE["lemma 1"]
+    verdict, certificate = proved(made, build)
+    loss = (Assumption("loss", "any"),)
+    same = dataclasses.replace(state("lemma 1/same", made.claim), expected=FINDING, assumptions=loss)
+    recorded = control(same, None, FINDING)
+    whole = {"schema": 1, "statements": [entry(made, verdict, certificate, controls=(recorded,))]}
+    assert recheck(whole) == []
+    recorded["breaks"] = "loss"
+    assert recheck(whole) == ["lemma 1/same: the record says that it drops 'loss', which it assumes"]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "fine"),
+    [
+        ([{"holds": True, "instances": 3}, {"holds": None, "instances": 0}], True),
+        ([{"holds": True, "instances": 3}, {"holds": False, "instances": 0}], False),
+        ([{"holds": True, "instances": 0}], False),
+        ([], False),
+    ],
+)
+def test_what_evidence_supports(evidence, fine):
+    made = dataclasses.replace(state("seen", AtLeast("L", 2)), expected="SUPPORTED")
+    recorded = {"schema": 1, "statements": [entry(made, Verdict("SUPPORTED", "", ()))]}
+    recorded["statements"][0]["evidence"] = evidence
+    assert (recheck(recorded) == []) is fine
+    recorded["statements"][0]["tried"] = [{"instances": 7}]
+    assert recheck(recorded) == [], "a conjecture, by what was tried"
 
 
 def test_a_deeply_nested_record_is_refused():
@@ -450,7 +509,9 @@ def test_what_a_vacuous_statement_is_good_for() -> None:
     assert "does not contradict the claim" in check(made, contrary, {}).reason
     first, build = TRUE["lemma 1"]
     verdict, shown = proved(first, build)
-    controlled = entry(first, verdict, shown, controls=(control(made, certificate),))
+    below = dataclasses.replace(made, label="lemma 1/vacuous")
+    emptying = dataclasses.replace(certificate, statement=below.digest)
+    controlled = entry(first, verdict, shown, controls=(control(below, emptying),))
     problems = recheck({"schema": 1, "statements": [controlled]})
     assert any("a control that no instance meets" in problem for problem in problems)
 

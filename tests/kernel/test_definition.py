@@ -87,7 +87,9 @@ def entry(made: Statement, status: str, *certificates: Certificate, rests: Any =
         "label": made.label,
         "kind": made.kind,
         "title": made.title,
+        "source": {"key": made.source.key, "locator": made.source.locator},
         "expected": made.expected,
+        "expected_reason": made.expected_reason,
         "digest": made.digest,
         "statement": encode(made),
         "status": status,
@@ -100,6 +102,7 @@ def entry(made: Statement, status: str, *certificates: Certificate, rests: Any =
             for c in certificates
         ],
         "controls": [],
+        "control_count": 0,
         "vacuity": "",
     }
 

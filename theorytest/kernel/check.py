@@ -36,12 +36,14 @@ from theorytest.kernel.flow import Flowpipes
 from theorytest.kernel.rules import Context, conclude
 from theorytest.kernel.scalar import Number
 from theorytest.kernel.statement import (
+    ASSUMED,
     CERTIFIED,
     DEFINED,
     FINDING,
     PROVED,
     REFUTED,
     STATUSES,
+    SUPPORTED,
     UNDECIDED,
     Certificate,
     Counterexample,
@@ -205,9 +207,9 @@ def recheck(record: Any) -> list[str]:
     labels = [label for label, _, _ in queue]
     problems = [f"{label}: this label occurs twice" for label in dict.fromkeys(labels) if labels.count(label) > 1]
     library: dict[str, Statement] = {}
-    for label, entry, field in queue:
+    for label, entry, parent in queue:
         try:
-            problems += [f"{label}: {text}" for text in _recheck_one(entry, field, library)]
+            problems += [f"{label}: {text}" for text in _recheck_one(entry, parent, library)]
         except KernelError as error:
             problems.append(f"{label}: {error}")
         except MALFORMED as error:
@@ -229,28 +231,24 @@ def _unused(statements: Any, library: Mapping[str, Statement]) -> list[str]:
     return problems
 
 
-def _entries(statements: Any) -> Iterator[tuple[str, Any, str]]:
-    """Label, entry and the field of the status, for all statements and controls."""
+def _entries(statements: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Label and entry of all statements and controls, and the entry that a control is of (None: a statement)."""
     for entry in statements:
-        yield str(entry["label"]), entry, "status"
+        yield str(entry["label"]), entry, None
         for control in entry["controls"]:
-            yield str(control["label"]), control, "outcome"
+            yield str(control["label"]), control, entry
 
 
-def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[str]:
+def _recheck_one(entry: Any, parent: Any, library: dict[str, Statement]) -> list[str]:
     statement = decode(entry["statement"])
     if not isinstance(statement, Statement):
         raise KernelError("no statement")
     if entry["digest"] != statement.digest:
         return [f"the statement has digest {statement.digest[:12]}, the record says {str(entry['digest'])[:12]}"]
-    own = field == "status"
-    for name in ("id", "label", "kind", "title", "expected") if own else ("label", "title", "expected"):
-        if getattr(statement, name) != entry[name]:
-            return [f"its {name} is {getattr(statement, name)!r}, the record says {entry[name]!r}"]
-    if own:
-        told = [(a["label"], a["text"]) for a in entry["assumptions"]], entry["deviations"]
-        if told != ([(a.label, a.text) for a in statement.assumptions], list(statement.deviations)):
-            return ["its assumptions or deviations are not those that the record tells"]
+    own = parent is None
+    told = _told(statement, entry) if own else _told_of_control(statement, entry, parent)
+    if told:
+        return [told]
     offered = entry["certificates"] if own else [c for c in [entry["certificate"]] if c is not None]
     found: str | None = None
     margin = ""  # of the strongest certificate
@@ -274,7 +272,7 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
             if found == PROVED:
                 library[statement.digest] = statement
             problems += _differences(verdict, entry) if own else []
-    recorded = entry[field]
+    recorded = entry["status" if own else "outcome"]
     if recorded not in STATUSES and (own or recorded != FINDING):
         problems.append(f"the record says {recorded!r}, which is no status")
     if recorded == FINDING and found == PROVED:  # a control that survives, with a proof
@@ -283,6 +281,45 @@ def _recheck_one(entry: Any, field: str, library: dict[str, Statement]) -> list[
         problems.append(f"the record says {recorded}, the certificates give {found}")
     if not problems and entry.get("margin", margin) != margin:
         problems.append(f"the claim fails by {margin!r}, the record says {entry['margin']!r}")
+    return problems + _unchecked(statement, entry) if own and not offered else problems
+
+
+def _told(statement: Statement, entry: Any) -> str:
+    """What a record tells of a statement in words, and is not the statement's own; or that a control is missing."""
+    for name in ("id", "label", "kind", "title", "expected", "expected_reason"):
+        if getattr(statement, name) != entry[name]:
+            return f"its {name} is {getattr(statement, name)!r}, the record says {entry[name]!r}"
+    source = {"key": statement.source.key, "locator": statement.source.locator}
+    if entry["source"] != source:
+        return f"its source is {source}, the record says {entry['source']}"
+    told = [(a["label"], a["text"]) for a in entry["assumptions"]], entry["deviations"]
+    if told != ([(a.label, a.text) for a in statement.assumptions], list(statement.deviations)):
+        return "its assumptions or deviations are not those that the record tells"
+    there, count = len(entry["controls"]) + entry.get("controls_not_run", 0), entry["control_count"]
+    return "" if there == count else f"it has {count} controls, the record accounts for {there}"
+
+
+def _told_of_control(statement: Statement, entry: Any, parent: Any) -> str:
+    """What a record tells of a control in words, and is not the control's own, or not of the statement it stands at."""
+    for name in ("label", "title", "expected", "expected_reason"):
+        if getattr(statement, name) != entry[name]:
+            return f"its {name} is {getattr(statement, name)!r}, the record says {entry[name]!r}"
+    if not statement.label.startswith(f"{parent['label']}/"):
+        return f"the record says that it is a control of {parent['label']}"
+    if any(a.label == entry["breaks"] for a in statement.assumptions):
+        return f"the record says that it drops {entry['breaks']!r}, which it assumes"
+    return ""
+
+
+def _unchecked(statement: Statement, entry: Any) -> list[str]:
+    """What a record says of a statement without a certificate, and cannot be so."""
+    problems = _differences(Verdict(UNDECIDED, statement.scope, ()), entry)
+    if entry["status"] == ASSUMED and statement.expected != ASSUMED:
+        problems.append("the record says ASSUMED, but the statement is not one that is expected to be")
+    if entry["status"] == SUPPORTED and not entry.get("tried"):
+        held = [piece["holds"] for piece in entry["evidence"] if piece["instances"] or piece["holds"] is False]
+        if True not in held or False in held:
+            problems.append("the record says SUPPORTED, but has no evidence that holds, or some that does not")
     return problems
 
 
