@@ -1,4 +1,5 @@
-"""How far the papers are covered: every statement of the inventory, with its status in the record of a run.
+"""How far the papers are covered: every statement of the inventory, with its status in the record of a run, and which
+of its assumptions have a control.
 
 The inventory (``inventory.toml`` in the folder of the proofs) lists ids; a statement in a proof file carries the id of
 what it states. The status of an id is that of the statement labelled like it, or of the labels in ``parts`` together.
@@ -8,7 +9,7 @@ Nothing is checked here: statuses are those of a record.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from theorytest.loader import default_paths
 
 CODES = ("DEF", "SYM", "REAL", "BALL", "TRAJ", "STAT", "PROSE")
 OPEN = "UNDECIDED"
+SHOWN = ("PROVED", "CERTIFIED")  # statements that need controls
+TRIED = ("REFUTED", "finding")  # controls that say something
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,15 @@ def inventory(path: Path | None = None) -> tuple[Entry, ...]:
 
 def coverage(record: dict[str, Any], entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """One row for every entry: id, paper, kind, codes, title, status ("" where no statement has the id), scope, labels,
-    rests_on, reason."""
+    rests_on, reason, and what `controlled` says of its parts (of all its labels, where the record lacks one)."""
     stated: dict[str, list[dict[str, Any]]] = {}
     for statement in record["statements"]:
         stated.setdefault(statement["id"], []).append(statement)
-    return [_row(entry, stated.get(entry.id, [])) for entry in entries]
+    tried = {row["label"]: row for row in controlled(record)}
+    return [_row(entry, stated.get(entry.id, []), tried) for entry in entries]
 
 
-def _row(entry: Entry, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _row(entry: Entry, found: Sequence[dict[str, Any]], tried: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     by_label = {statement["label"]: statement for statement in found}
     needed = entry.parts or (entry.id,)
     parts = [by_label[label] for label in needed if label in by_label]
@@ -93,7 +97,82 @@ def _row(entry: Entry, found: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "labels": list(by_label),
         "rests_on": [rests[key] for key in sorted(rests)],
         "reason": reason,
+        "controlled": [tried[label] for label in by_label if label in tried],
     }
+
+
+def controlled(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """For every statement of a record that is PROVED or CERTIFIED: the controls of each assumption, and of the claim.
+
+    One row a statement: label, kind, assumptions (one each: label, controls, through) and claim (controls, through).
+    A control is about an assumption where its own statement lacks it (the formula, or the words of one without a
+    formula) and either its claim is the parent's or it says that this is what it breaks. It is about the claim where
+    its claim is another one. Only controls that are refuted, or survive as findings, count. Where no control of the
+    statement itself is about an assumption, ``through`` names the statements it rests on that make the same assumption
+    and have such a control; where none is about the claim, those with a control of their claims.
+    """
+    statements = {entry["label"]: entry for entry in record["statements"]}
+    own = {label: _own_controls(entry) for label, entry in statements.items() if entry["status"] in SHOWN}
+    rows: list[dict[str, Any]] = []
+    for label, (assumptions, claim) in own.items():
+        cited = [name for name in _ancestors(statements[label], statements) if name in own]
+        found = [
+            {
+                "label": assumption["label"],
+                "controls": controls,
+                "through": []
+                if controls
+                else [name for name in cited if any(_same(assumption, other) and by for other, by in own[name][0])],
+            }
+            for assumption, controls in assumptions
+        ]
+        through = [] if claim else [name for name in cited if own[name][1]]
+        about = {"controls": claim, "through": through}
+        rows.append({"label": label, "kind": statements[label]["kind"], "assumptions": found, "claim": about})
+    return rows
+
+
+def has_control(found: Mapping[str, Any]) -> bool:
+    """Whether an assumption, or the claim, of a row of `controlled` has a control."""
+    return bool(found["controls"] or found["through"])
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two encoded assumptions say the same: by their formulas; in words, where they have none."""
+    if one["formula"] is None or other["formula"] is None:
+        return one["formula"] is other["formula"] and (one["label"], one["text"]) == (other["label"], other["text"])
+    return one["formula"] == other["formula"]
+
+
+def _own_controls(entry: Mapping[str, Any]) -> tuple[list[tuple[Mapping[str, Any], list[str]]], list[str]]:
+    """The assumptions of a statement with its own controls that are about them, and the controls about its claim."""
+    stated = entry["statement"]
+    controls = [control for control in entry["controls"] if control["outcome"] in TRIED]
+    found = [
+        (
+            assumption,
+            [
+                control["label"]
+                for control in controls
+                if not any(_same(assumption, kept) for kept in control["statement"]["assumptions"])
+                and (control["statement"]["claim"] == stated["claim"] or control["breaks"] == assumption["label"])
+            ],
+        )
+        for assumption in stated["assumptions"]
+    ]
+    return found, [control["label"] for control in controls if control["statement"]["claim"] != stated["claim"]]
+
+
+def _ancestors(entry: Mapping[str, Any], statements: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The labels of all statements of a record that one rests on, directly or not; each once."""
+    seen: dict[str, None] = {}
+    open_ = [entry]
+    while open_:
+        for rest in open_.pop()["rests_on"]:
+            if rest["what"] == "statement" and rest["ref"] in statements and rest["ref"] not in seen:
+                seen[rest["ref"]] = None
+                open_.append(statements[rest["ref"]])
+    return iter(seen)
 
 
 def summary(rows: Iterable[dict[str, Any]]) -> list[str]:
@@ -106,4 +185,28 @@ def summary(rows: Iterable[dict[str, Any]]) -> list[str]:
     for paper, counts in papers.items():
         shown = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
         lines.append(f"{paper}: {sum(counts.values())} statements: {shown}")
+    return lines
+
+
+def control_summary(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """How many assumptions, and claims, of rows of `controlled` have a control; then those that have none, by name."""
+    rows = list(rows)
+    assumptions = [(row["label"], found) for row in rows for found in row["assumptions"]]
+    lacking: dict[str, list[str]] = {}
+    for label, found in assumptions:
+        if not has_control(found):
+            lacking.setdefault(found["label"], []).append(label)
+    for row in rows:
+        if not has_control(row["claim"]):
+            lacking.setdefault("the claim", []).append(row["label"])
+    with_control = sum(has_control(found) for _, found in assumptions)
+    through = sum(bool(found["through"]) for _, found in assumptions)
+    claims = sum(has_control(row["claim"]) for row in rows)
+    lines = [
+        f"assumptions with a control: {with_control} of {len(assumptions)} ({through} by those of cited statements); "
+        f"claims with a control: {claims} of {len(rows)}"
+    ]
+    for name, labels in lacking.items():
+        shown = ", ".join(labels[:4]) + (f" and {len(labels) - 4} more" if len(labels) > 4 else "")
+        lines.append(f"  no control: {name} ({shown})")
     return lines

@@ -336,7 +336,8 @@ def explain(
 @click.option("--record", "name", help="Run (a number) or record file.  [default: the newest run here]")
 @json_option
 def coverage(name: str | None, json_file: Path | None) -> int:
-    """Show every statement of the papers with its status in the record of a run, and what is missing."""
+    """Show every statement of the papers with its status in the record of a run, how many of its assumptions have a
+    control (one that is refuted or survives as a finding), and what is missing."""
     from theorytest import blueprint
 
     if name is None:
@@ -351,8 +352,14 @@ def coverage(name: str | None, json_file: Path | None) -> int:
         raise InputError(f"{file} is not a complete record: {error} is missing") from error
     save(json_file, rows)
     for row in rows:
-        show([((f"{row['status'] or 'missing':10} {row['id']:20} {row['title']}", "" if row["status"] else "dim"),)])
-    show([((line, "bold"),) for line in (*blueprint.summary(rows), f"record: {file}")])
+        found = [a for part in row["controlled"] for a in part["assumptions"]]
+        counts = f"{sum(map(blueprint.has_control, found))}/{len(found)}" if found else ""
+        line = f"{row['status'] or 'missing':10} {row['id']:20} {counts:6} {row['title']}"
+        show([((line, "" if row["status"] else "dim"),)])
+    tried = blueprint.control_summary([part for row in rows for part in row["controlled"]])
+    show([((line, "bold"),) for line in (*blueprint.summary(rows), tried[0])])
+    show([((line, "open"),) for line in tried[1:]])
+    show([((f"record: {file}", "bold"),)])
     show([((f"statuses as that record says; theorytest recheck {file} has the kernel check them", "dim"),)])
     return 0
 

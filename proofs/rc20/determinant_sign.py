@@ -81,7 +81,7 @@ unit, diagonal, singular = matrix((1, 0), (0, 1)), matrix((2, 0), (0, 1)), matri
 START = AtStart(balanced_layers, adjacent)
 
 setting = (
-    Assumption("loss", "the loss of the product is differentiable with a locally Lipschitz gradient"),
+    Assumption("loss", "the loss of the product is continuously differentiable; its gradient is arbitrary"),
     Assumption("balanced", "the layers are balanced at the start (RC20 equation 5)", START),
     Assumption("square", "the product is a square matrix", SameSize("d_out", "d_in")),
     Assumption("depth", "there are at least two layers", AtLeast("L", 2)),
@@ -99,7 +99,7 @@ determinant_sign = Statement(
     example=example(3, diagonal, diagonal, diagonal),
     deviations=(
         "the paper's proof uses an analytic singular value decomposition, hence an analytic loss; this one needs a "
-        "locally Lipschitz gradient only",
+        "continuous loss gradient only: it speaks of every solution, where there are several",
         "stated on the interval of existence (RMC21-fn4)",
     ),
 )

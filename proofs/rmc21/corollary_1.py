@@ -198,7 +198,7 @@ any_loss = Statement(
     id="RMC21-fn4",
     label="RMC21-fn4",
     kind="claim",
-    title="Lemma 1, Theorem 1 and Corollary 1 hold for every differentiable loss, on the interval of existence",
+    title="Lemma 1, Theorem 1 and Corollary 1 hold for every locally smooth loss, on the interval of existence",
     source=Source("RMC21", "footnote 4"),
     assumptions=whole.assumptions,
     claim=All((lemma_1.claim, theorem.claim, whole.claim)),
@@ -207,6 +207,7 @@ any_loss = Statement(
     deviations=(
         "stated on the interval of existence; as printed, for all t >= 0, it needs a loss that is bounded below "
         "(RMC21-fn4/blow-up)",
+        "Lemma 1 and Theorem 1 need a differentiable loss only, and the last part of Corollary 1 a continuous gradient",
         *whole.deviations[1:],
     ),
 )
@@ -289,7 +290,10 @@ may_vanish = Statement(
     kind="definition",
     title="A rank one trajectory may be zero at all times: two factors that are zero once are zero always",
     source=Source("RMC21", "footnote 8"),
-    assumptions=lemma_1.assumptions,
+    assumptions=(
+        Assumption("loss", "the loss of the end tensor is continuously differentiable; its gradient is arbitrary"),
+        *lemma_1.assumptions[1:],
+    ),
     claim=two_factors,
     scope="all orders, ranks, shapes, losses; R = 1 among them",
     deviations=(
