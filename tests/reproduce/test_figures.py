@@ -105,6 +105,7 @@ def test_theorem_1_is_counted_and_a_wrong_loss_breaks_it():
     good = theorem_1(W, loss)
     assert len(good) == 6 and all(a.violations == 0 and a.instances > 1000 for a in good)
     assert "computed determinant <= 0" in good[0].discretisation
+    assert all(0 < float(a.worst.split()[2]) <= 1 for a in good[-2:])  # "at most x of the bound", and no violation
     assert all(a.violations > 0 for a in theorem_1(W, loss / 1e4)[-2:])
 
 

@@ -274,6 +274,9 @@ def _figure_report(held: Mapping[str, Arrays], options: Options, *, data: str, p
                     s=16,
                 )
             axes.set(xlabel="depth", xticks=[k + 1 for k in LAYERS], title=f"{data}, {share:.0%} observed")
+            axes.set(
+                xlim=(0.5, len(LAYERS) + 0.5), ylim=(-0.5, held[f"HKA24-{data}-depth1"]["best/vectors"].shape[1] + 0.5)
+            )
         canvas.axes[0].set_ylabel("vectors above 0.01")
         canvas.colorbar(shown, ax=canvas.axes, label="R2, held out")
 

@@ -337,9 +337,14 @@ def _report(held: Mapping[str, Arrays], options: Options, *, figure: str) -> Rep
                 counts = found[k][name]
                 jitter = random.uniform(-0.15, 0.15, (2, len(counts)))
                 colours = np.log10(np.maximum(found[k]["test"], 1e-300))
-                axes.scatter(k + 1 + jitter[0], counts + jitter[1], c=colours, cmap="RdYlGn_r", vmin=-12, vmax=-4, s=14)
-            axes.set(xlabel="depth", xticks=[k + 1 for k in LAYERS], title=entry[0], ylim=(-0.5, 10.5))
-            axes.title.set_fontsize(8)
+                points = axes.scatter(
+                    k + 1 + jitter[0], counts + jitter[1], c=colours, cmap="RdYlGn_r", vmin=-12, vmax=-4, s=14
+                )
+                if not len(counts):
+                    axes.text(k + 1, 5, "stays near\nthe origin", ha="center", va="center", fontsize=7, color="0.4")
+            axes.set(xlabel="depth", xticks=[k + 1 for k in LAYERS], xlim=(0.5, len(LAYERS) + 0.5), ylim=(-0.5, 10.5))
+            axes.set_title(entry[0], fontsize=9)
+        canvas.colorbar(points, ax=canvas.axes, label="log10 of the test error")
         canvas.axes[0].set_ylabel("vectors above 0.01" if name == "vectors" else "HOSVD slices above 1e-4")
 
     remarks = [

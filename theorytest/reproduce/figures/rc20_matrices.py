@@ -213,7 +213,7 @@ def theorem_1(W: np.ndarray, loss: np.ndarray) -> list[Agreement]:
         ("(9), effective rank - 1", np.exp(entropy) - 1, np.sqrt(12) / (2 * np.log(2)) * root),
         ("(10), distance from infimal rank", sigma[:, 1], 3 * np.sqrt(2) * root),
     ):
-        ratio = (value - (1 if what.startswith("(9)") else 0)) / (bound - (1 if what.startswith("(9)") else 0))
+        ratio = value / bound
         bad = int((value > bound * (1 + 1e-12)).sum())
         made.append(
             Agreement("RC20-Thm1", what, len(ratio), bad, f"at most {number(ratio.max())} of the bound", crossed)

@@ -229,6 +229,8 @@ def _facts(figure: str, runs: list[tuple[Problem, list[Arrays], int]], options: 
             finished, total = int(done[:, k].sum()), len(parts)
             whole = 2 * finished > total
             note = f"{finished} of {total} runs reached the threshold within {steps} steps"
+            away = int((errors[:, k] > 1).sum())
+            far = f"{away} of {total} end farther from the ground truth than 0 is; " if away else ""
             low = errors[:, k][done[:, k]]
             published = {0.05: "about 0.08", 0.01: "about 0.03", 0.005: "0"}[init] if main else "not given in numbers"
             facts.append(
@@ -237,7 +239,7 @@ def _facts(figure: str, runs: list[tuple[Problem, list[Arrays], int]], options: 
                     published,
                     spread(errors[:, k]),
                     bool(np.median(low) < 0.01) if main and init == INITS[-1] and whole else None,
-                    f"{note}; the error depends on the ground truth",
+                    f"{note}; {far}the error depends on the ground truth",
                     floats(errors[:, k]),
                     small,
                 )
