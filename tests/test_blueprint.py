@@ -135,7 +135,7 @@ def test_controls_of_cited_statements_stand_for_the_same_assumption():
     below = statement("below", "b", assumptions={"a": "0 < a"}, controls=(control("c", "a", {}),))
     constant = control("k", "constant", {"b": "0 < b"}, claim="2 <= 1")
     beside = statement("beside", "s", assumptions={"b": "0 < b"}, controls=(constant,), cites=("below",))
-    other = {"another": "0 < a", "b": "0 < b"}
+    other: dict[str, str | None] = {"another": "0 < a", "b": "0 < b"}
     above = statement("above", "a", assumptions=other, cites=("beside", "beside", "absent"))
     found = counted(above, beside, below)
     assert found["above"] == ({"another": ["~below"], "b": []}, ["~beside"])
