@@ -91,7 +91,8 @@ def test_without_matplotlib_all_but_the_plot_is_there(small: Figure, tmp_path: P
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"ids": ["RC20-Fig99"]}, "there is no figure 'RC20-Fig99'"),
+        ({"ids": ["Figure one"]}, "there is no figure 'Figure one'; needed 'all' or one of RC20-Fig1, "),
+        ({"ids": ["hka24-fig6"]}, r"there is no figure 'hka24-fig6' \(did you mean HKA24-Fig6"),
         ({"ids": []}, "given no figure"),
         ({"ids": ["RC20-Fig1"], "profile": "big"}, "profile"),
         ({"ids": ["RC20-Fig1"], "dtype": "int8"}, "needed float64 or float32"),
@@ -104,6 +105,12 @@ def test_bad_options_are_one_clear_line(options, said: str, tmp_path: Path):
     with pytest.raises(InputError, match=said) as raised:
         list(reproduce(out=tmp_path, **options))
     assert "\n" not in str(raised.value)
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="given --out .*file/out, needed a folder that can be written: Not a directory"):
+        list(reproduce(["RC20-Fig1"], out=tmp_path / "file" / "out"))
 
 
 def test_a_part_that_fails_in_a_process_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theorytest.errors import InputError
+from theorytest.record import close_matches
 from theorytest.reproduce.engine import Arrays
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ class Figure:
 def figure(name: str) -> Figure:
     """The figure of that id. Raises `InputError` for one that is not known."""
     if name not in FIGURES:
-        raise InputError(f"there is no figure {name!r}; needed 'all' or one of {', '.join(FIGURES)}")
+        near = close_matches(name, list(FIGURES)) or f"; needed 'all' or one of {', '.join(FIGURES)}"
+        raise InputError(f"there is no figure {name!r}{near}")
     found: Mapping[str, Figure] = import_module(f"theorytest.reproduce.figures.{FIGURES[name]}").FIGURES
     return found[name]
 

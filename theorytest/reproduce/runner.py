@@ -105,6 +105,10 @@ def reproduce(
     if "all" in ids:
         figures = [entry for entry in figures if not entry.missing(options)]
     folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"given --out {out}, needed a folder that can be written: {error.strerror}") from None
     common = {"device": device, "dtype": dtype}
     plan = {entry.id: [(part, _place(folder, part, common)) for part in entry.parts(options)] for entry in figures}
     todo = {path: part for parts in plan.values() for part, path in parts}
