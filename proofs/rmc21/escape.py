@@ -26,6 +26,18 @@ def at(**values):
     return Witness(Instance(variables=tuple((name, Fraction(value)) for name, value in values.items())))
 
 
+def dropping(statement, evolution, condition, name, words, witness):
+    """The control of a statement that drops a condition from what it says of functions of time."""
+
+    def dropped():
+        kept = tuple(known for known in evolution.conditions if known != condition)
+        assert len(kept) < len(evolution.conditions)
+        return Statement(label="variant", title="variant", claim=replace(evolution, conditions=kept)), witness
+
+    dropped.__name__, dropped.__doc__ = name, words
+    return control(statement, breaks=words.removesuffix("."))(dropped)
+
+
 def start(expression_of, *names):
     """An expression with the values at time 0 in the place of functions."""
     return expression_of(*(Variable(initial(name)) for name in names))
@@ -238,3 +250,13 @@ def bounded_escape_time():
 def unbalanced_component():
     """Without balance the squared norms of a component's factors differ."""
     return balanced_start.claim, state(1, 2, 1, n=1, m=2)
+
+
+any_integral_of_gamma = dropping(
+    escape,
+    norms,
+    GAMMA_FROM_ZERO,
+    "any_integral_of_gamma",
+    "Γ(0) = 0.",
+    at(P=1, Γ=-3, gamma=Fraction(3, 4), M=1, N=3, D=2),
+)

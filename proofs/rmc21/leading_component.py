@@ -30,7 +30,7 @@ from theorytest.kernel.rules import Square
 from theorytest.kernel.scalar import ONE, Exp, Ln, Times, Variable
 
 from .corollary_1 import balanced_start, state
-from .escape import ORDER, N, along_components, at, free, inverse_power
+from .escape import ORDER, N, along_components, at, dropping, free, inverse_power
 from .huber import assumed
 from .lemma_1 import lemma_1
 from .theorem_1 import below, bounded, flow, interval
@@ -379,3 +379,13 @@ def fast_follower():
     conditions = tuple(c for c in race.conditions if c != bounded(beta, M))
     claim = bounded(inverse_power(alpha * d) - (N - 2) * M * t, inverse_power(b))
     return free(replace(race, conditions=conditions, claims=(Where((), claim),)), race_at(beta=3))
+
+
+leads_conditions = tuple(
+    dropping(leads, race, condition, name, words, race_at(**values))
+    for condition, name, words, values in (
+        (GAIN, "negative_gain", "g > 0.", {"g": -1}),
+        (CAP, "smaller_norm", "g <= M.", {"M": -1, "beta": -1}),
+        (Identity(B0, alpha * d), "another_start", "b(0) = alpha d.", {"d": ONE.value / 4}),
+    )
+)

@@ -30,7 +30,7 @@ from theorytest.kernel.rules import Square
 from theorytest.kernel.scalar import ZERO, Exp, Variable, scalar
 from theorytest.models import array
 
-from .escape import at
+from .escape import at, dropping
 from .theorem_1 import bounded
 
 # -- one factor at a time ----------------------------------------------------------------------------------------------
@@ -282,3 +282,13 @@ def half_the_exponent():
     """e^(Lambda t) for the squared distance."""
     claim = bounded(y, Y0 * Exp(rate * t))
     return replace(gronwall, claims=(Where((), claim),)), at(y=1, v=Fraction(3, 4), z=Fraction(3, 4), Lambda=1)
+
+
+two_solutions_conditions = tuple(
+    dropping(two_solutions, gronwall, condition, name, words, at(**values))
+    for condition, name, words, values in (
+        (bounded(0, y), "negative_square", "y >= 0.", {"y": -HALF, "v": 1, "z": -3, "Lambda": 1}),
+        (bounded(0, rate), "negative_constant", "Lambda >= 0.", {"y": 1, "v": -1, "z": 5, "Lambda": -3}),
+        (bounded(v**2, y * z), "without_cauchy_and_schwarz", "v^2 <= y z.", {"y": 1, "v": 2, "z": -1, "Lambda": 1}),
+    )
+)

@@ -16,7 +16,7 @@ from theorytest.kernel.claim import Evolution, Where
 from theorytest.kernel.evolution import initial
 from theorytest.kernel.scalar import ZERO, Exp, Ln, Variable, scalar
 
-from .escape import ORDER, N, at, inverse_power
+from .escape import ORDER, N, at, dropping, inverse_power
 from .huber import assumed
 from .lipschitz import Comparison, rate, v, y, z
 from .theorem_1 import below, bounded
@@ -127,6 +127,19 @@ def scale_without_the_time():
 def exactly_equal():
     """Distance 0."""
     return replace(close.claim, claims=(Where((bounded(t, T),), bounded(distance, 0)),)), near_start()
+
+
+close_conditions = tuple(
+    dropping(close, close.claim, condition, name, words, near_start(**values))
+    for condition, name, words, values in (
+        (bounded(0, rate), "negative_constant", "Lambda >= 0.", {"Lambda": -1, "eps": Fraction(1, 4)}),
+        (bounded(Y0, (C * alpha) ** 2), "distant_starts", "y(0) <= (C alpha)^2.", {"alpha": 0, "eps": Fraction(1, 4)}),
+        (bounded(0, S), "negative_stretch", "S >= 0.", {"S": -1, "eps": Fraction(1, 4)}),
+        (bounded(0, C), "negative_gap", "C >= 0.", {"C": -3, "eps": Fraction(1, 4)}),
+        (bounded(0, alpha), "negative_scale", "alpha >= 0.", {"alpha": -2, "eps": Fraction(1, 4)}),
+        (bounded(distance**2, S**2 * y), "any_distance", "distance^2 <= S^2 y.", {"S": 0, "eps": Fraction(1, 4)}),
+    )
+)
 
 
 # -- the size of alpha -------------------------------------------------------------------------------------------------
@@ -518,3 +531,6 @@ def rate_three():
     """e^(-3 t) in place of e^-t."""
     claim = bounded(1 - root**3, (1 - Variable("c(0)") ** 3) * Exp(-3 * t))
     return replace(SMALLEST, claims=(Where((), claim),)), at(c=Fraction(19, 20))
+
+
+above_the_limit = dropping(smallest, SMALLEST, bounded(root, 1), "above_the_limit", "W <= 1.", at(c=3))
