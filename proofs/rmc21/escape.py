@@ -27,15 +27,15 @@ def at(**values):
 
 
 def dropping(statement, evolution, condition, name, words, witness):
-    """The control of a statement that drops a condition from what it says of functions of time."""
+    """The control of a statement that drops a condition (in words, too) from what it says of functions of time."""
 
     def dropped():
         kept = tuple(known for known in evolution.conditions if known != condition)
         assert len(kept) < len(evolution.conditions)
         return Statement(label="variant", title="variant", claim=replace(evolution, conditions=kept)), witness
 
-    dropped.__name__, dropped.__doc__ = name, words
-    return control(statement, breaks=words.removesuffix("."))(dropped)
+    dropped.__name__, dropped.__doc__ = name, f"Without {words}."
+    return control(statement, breaks=words)(dropped)
 
 
 def start(expression_of, *names):
@@ -257,6 +257,6 @@ any_integral_of_gamma = dropping(
     norms,
     GAMMA_FROM_ZERO,
     "any_integral_of_gamma",
-    "Γ(0) = 0.",
+    "Γ(0) = 0",
     at(P=1, Γ=-3, gamma=Fraction(3, 4), M=1, N=3, D=2),
 )

@@ -384,8 +384,8 @@ def fast_follower():
 leads_conditions = tuple(
     dropping(leads, race, condition, name, words, race_at(**values))
     for condition, name, words, values in (
-        (GAIN, "negative_gain", "g > 0.", {"g": -1}),
-        (CAP, "smaller_norm", "g <= M.", {"M": -1, "beta": -1}),
-        (Identity(B0, alpha * d), "another_start", "b(0) = alpha d.", {"d": ONE.value / 4}),
+        (GAIN, "negative_gain", "g > 0", {"g": -1}),
+        (CAP, "smaller_norm", "g <= M", {"M": -1, "beta": -1}),
+        (Identity(B0, alpha * d), "another_start", "b(0) = alpha d", {"d": ONE.value / 4}),
     )
 )

@@ -287,8 +287,8 @@ def half_the_exponent():
 two_solutions_conditions = tuple(
     dropping(two_solutions, gronwall, condition, name, words, at(**values))
     for condition, name, words, values in (
-        (bounded(0, y), "negative_square", "y >= 0.", {"y": -HALF, "v": 1, "z": -3, "Lambda": 1}),
-        (bounded(0, rate), "negative_constant", "Lambda >= 0.", {"y": 1, "v": -1, "z": 5, "Lambda": -3}),
-        (bounded(v**2, y * z), "without_cauchy_and_schwarz", "v^2 <= y z.", {"y": 1, "v": 2, "z": -1, "Lambda": 1}),
+        (bounded(0, y), "negative_square", "y >= 0", {"y": -HALF, "v": 1, "z": -3, "Lambda": 1}),
+        (bounded(0, rate), "negative_constant", "Lambda >= 0", {"y": 1, "v": -1, "z": 5, "Lambda": -3}),
+        (bounded(v**2, y * z), "without_cauchy_and_schwarz", "v^2 <= y z", {"y": 1, "v": 2, "z": -1, "Lambda": 1}),
     )
 )

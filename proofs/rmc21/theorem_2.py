@@ -132,12 +132,12 @@ def exactly_equal():
 close_conditions = tuple(
     dropping(close, close.claim, condition, name, words, near_start(**values))
     for condition, name, words, values in (
-        (bounded(0, rate), "negative_constant", "Lambda >= 0.", {"Lambda": -1, "eps": Fraction(1, 4)}),
-        (bounded(Y0, (C * alpha) ** 2), "distant_starts", "y(0) <= (C alpha)^2.", {"alpha": 0, "eps": Fraction(1, 4)}),
-        (bounded(0, S), "negative_stretch", "S >= 0.", {"S": -1, "eps": Fraction(1, 4)}),
-        (bounded(0, C), "negative_gap", "C >= 0.", {"C": -3, "eps": Fraction(1, 4)}),
-        (bounded(0, alpha), "negative_scale", "alpha >= 0.", {"alpha": -2, "eps": Fraction(1, 4)}),
-        (bounded(distance**2, S**2 * y), "any_distance", "distance^2 <= S^2 y.", {"S": 0, "eps": Fraction(1, 4)}),
+        (bounded(0, rate), "negative_constant", "Lambda >= 0", {"Lambda": -1, "eps": Fraction(1, 4)}),
+        (bounded(Y0, (C * alpha) ** 2), "distant_starts", "y(0) <= (C alpha)^2", {"alpha": 0, "eps": Fraction(1, 4)}),
+        (bounded(0, S), "negative_stretch", "S >= 0", {"S": -1, "eps": Fraction(1, 4)}),
+        (bounded(0, C), "negative_gap", "C >= 0", {"C": -3, "eps": Fraction(1, 4)}),
+        (bounded(0, alpha), "negative_scale", "alpha >= 0", {"alpha": -2, "eps": Fraction(1, 4)}),
+        (bounded(distance**2, S**2 * y), "any_distance", "distance^2 <= S^2 y", {"S": 0, "eps": Fraction(1, 4)}),
     )
 )
 
@@ -533,4 +533,4 @@ def rate_three():
     return replace(SMALLEST, claims=(Where((), claim),)), at(c=Fraction(19, 20))
 
 
-above_the_limit = dropping(smallest, SMALLEST, bounded(root, 1), "above_the_limit", "W <= 1.", at(c=3))
+above_the_limit = dropping(smallest, SMALLEST, bounded(root, 1), "above_the_limit", "W <= 1", at(c=3))
