@@ -21,7 +21,7 @@ from theorytest.kernel.claim import (
     LastFactor,
 )
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.moment import present
+from theorytest.kernel.moment import present, require_one_flow
 from theorytest.kernel.parameterization import Chain, Focus, Node, Product, eaches
 from theorytest.kernel.rules import Context, bare, conclude, only, resize, rule, tensor_names, terms
 from theorytest.kernel.statement import Derivation
@@ -299,6 +299,7 @@ def chain_induction(context: Context, premises: tuple[Claim, ...], data: tuple[A
         raise KernelError("the data are a flow, 0 or 1, two derivations and formulas")
     if not isinstance(base, Derivation) or not isinstance(step, Derivation):
         raise KernelError("the data are a flow, 0 or 1, two derivations and formulas")
+    require_one_flow(flow)
     formulas = tuple(_formula(template) for template in templates)
     induction = ChainInduction(flow, last_factor(flow, premises))
     some = {AtLeast(induction.count, 1), Exactly(induction.count, 1)}

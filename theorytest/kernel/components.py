@@ -195,9 +195,9 @@ def squared_speed(claim: ZeroStays) -> Term:
     total = Term(claim.quantity.free, ())
     for tensor, fixed in _slices(claim.quantity).items():
         legs, velocity = claim.motion.velocities()[tensor.name]
-        names = {leg: fixed.get(place, f"_v{place}") for place, leg in enumerate(legs)}
-        moved = velocity.rename(names)
-        total = total + (moved * moved).sum(*(name for name in names.values() if name.startswith("_v")))
+        loose = [leg for place, leg in enumerate(legs) if place not in fixed]
+        square = (velocity * velocity).sum(*loose)
+        total = total + square.rename({legs[place]: name for place, name in fixed.items()})
     return total
 
 
@@ -279,13 +279,13 @@ def components(flow: Flow, modes: Sequence[tuple[Array, Array]]) -> Iterator[Com
         yield Component(factors, tuple(vector(gradient, r, -1) for _, gradient in modes))
 
 
-def leaves_zero(component: Component) -> str:
-    """How a component that is 0 leaves 0 at once; empty where it does not.
+def leaves_zero(component: Component, speeds: Sequence[Fraction]) -> str:
+    """How a component that is 0 leaves 0 at once; empty where it does not. ``speeds``: of every mode.
 
     With exactly one factor that is 0, the velocity of the component is the outer product of that factor's velocity and
     the others, which is 0 only if that velocity is."""
     zeros = [n for n, size in enumerate(component.sizes) if not size]
-    if len(zeros) == 1 and any(component.velocities[zeros[0]]):
+    if len(zeros) == 1 and speeds[zeros[0]] and any(component.velocities[zeros[0]]):
         return f"the component is 0 and moves: its factor {zeros[0] + 1} alone is 0, and has another velocity"
     return ""
 

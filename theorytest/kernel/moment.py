@@ -71,6 +71,13 @@ def present(premise: Claim, flow: Flow) -> Claim:
     return premise
 
 
+def require_one_flow(flow: Flow) -> None:
+    """Raise where named blocks have speeds of their own: every choice of the named members is then another flow, and
+    what is said of each choice is not said of one flow."""
+    if flow.speeds:
+        raise KernelError("what holds for all members holds along one flow only if no block has a speed of its own")
+
+
 def same(one: Term, other: Term) -> bool:
     """Whether two terms have the same free indices and the same normal form."""
     return one.normal() == other.normal()
@@ -254,6 +261,7 @@ def rest_product(context: Context, premises: tuple[Claim, ...], data: tuple[Any,
     equal = only(premises[2], Always)
     if not one.motion == other.motion == equal.motion:
         raise KernelError("all premises must be about one flow, seen through one focus")
+    require_one_flow(one.motion)
     if len(one.motion.focus.modes) != 1 or one.motion.focus.links:
         raise KernelError("the focus must name one mode and nothing else")
     if one.factor.free != other.factor.free or one.product.free != other.product.free:
@@ -271,4 +279,5 @@ def largest_conserved(context: Context, premises: tuple[Claim, ...], data: tuple
     plain = [dataclasses.replace(law.motion, focus=Focus()) for law in laws if isinstance(law.motion, Flow)]
     if len(plain) != len(laws) or len(set(plain)) != 1:
         raise KernelError("conservation laws along one flow (seen through any focus) were needed")
+    require_one_flow(plain[0])
     return LargestConserved(laws)

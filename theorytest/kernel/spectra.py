@@ -30,7 +30,7 @@ from theorytest.kernel.claim import (
     SquaredSingularValues,
 )
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.moment import reads
+from theorytest.kernel.moment import reads, require_one_flow
 from theorytest.kernel.parameterization import Array, Focus, Link
 from theorytest.kernel.rules import Context, count, only, rule, take
 from theorytest.kernel.terms import Tensor, Term, constant, identity
@@ -71,7 +71,7 @@ def multiply(left: Matrix, right: Matrix) -> Matrix:
 
 
 def _same_others(*matrices: Matrix) -> None:
-    if len({others(matrix) for matrix in matrices}) != 1:
+    if len({frozenset(others(matrix)) for matrix in matrices}) != 1:
         raise KernelError("the matrices need the same other indices")
 
 
@@ -108,6 +108,7 @@ def balanced_chain_spectrum(context: Context, premises: tuple[Claim, ...], data:
     count(premises, 1)
     i, j, one, other, *batch = take(data, *(str,) * max(4, len(data)))
     known = only(premises[0], Always)
+    require_one_flow(known.motion)
     links = known.motion.focus.links
     if len(links) != 1 or not links[0].adjacent or links[0].first or len(links[0].positions) != 2:
         raise KernelError("the premise must be about any two adjacent factors of a chain")
@@ -115,7 +116,7 @@ def balanced_chain_spectrum(context: Context, premises: tuple[Claim, ...], data:
     balanced_spectrum(context, (known.claim,), (left, right, i, j))
     far = Focus(known.motion.focus.modes, (Link((one, other), links[0].mode),))
     model = known.motion.parameterization
-    flow = Flow(model, far, known.motion.speeds, known.motion.decay)
+    flow = Flow(model, far, decay=known.motion.decay)
     return AtTime(SameSingularValues(*_factors(flow, batch)), flow)
 
 
@@ -200,6 +201,8 @@ def frobenius_by_spectral_norm(context: Context, premises: tuple[Claim, ...], da
     matrix, bound = known.matrix, known.bound
     if matrix.sizes[:-2] != bound.sizes or len(data) != len(bound.sizes) or not all(isinstance(x, str) for x in data):
         raise KernelError("the norm needs the legs of the matrix but row and column, and each a name")
+    if {ROW, COLUMN} & set(data):
+        raise KernelError(f"the index names {ROW} and {COLUMN} belong to the kernel")
     entry = matrix[(*data, ROW, COLUMN)]
     columns = constant(1, (COLUMN, matrix.sizes[-1])).sum(COLUMN)
     return Inequality((entry * entry).sum(ROW, COLUMN), "<=", columns * bound[data] * bound[data])
@@ -246,7 +249,8 @@ def spectral_failure(claim: Spectral, value: Any) -> str:
     term, with its free indices as axes in their order."""
 
     def of(matrix: Matrix) -> Arrays:
-        return matrices(value(matrix.entries), tuple(n for n, _ in matrix.entries.free), matrix.row, matrix.column)
+        entries = matrix.entries.normal()  # its indices are in order, and so are the axes of its array
+        return matrices(value(entries), tuple(n for n, _ in entries.free), matrix.row, matrix.column)
 
     for at, reason in _failures(claim, of, value):
         if reason:
@@ -257,16 +261,14 @@ def spectral_failure(claim: Spectral, value: Any) -> str:
 def _failures(claim: Spectral, of: Any, value: Any) -> Iterator[tuple[tuple[int, ...], str]]:
     match claim:
         case SameSingularValues(left, right):
+            _same_others(left, right)
             one, other = of(left), of(right)
-            if set(one) != set(other):
-                raise KernelError("the two matrices need the same other indices")
             for at in one:
                 same = _nonzero(_gram(one[at])) == _nonzero(_gram(other[at]))
                 yield at, "" if same else "the nonzero singular values differ"
         case RankAtMost(left, right):
+            _same_others(left, right)
             one, other = of(left), of(right)
-            if set(one) != set(other):
-                raise KernelError("the two matrices need the same other indices")
             for at in one:
                 low, high = one[at].rank(), other[at].rank()
                 yield at, "" if low <= high else f"the ranks are {low} and {high}"
@@ -290,6 +292,7 @@ def _failures(claim: Spectral, of: Any, value: Any) -> Iterator[tuple[tuple[int,
 
 def _lists(values: Term, matrix: Matrix, value: Any) -> Mapping[tuple[int, ...], list[Fraction]]:
     """The values for every value of the other indices of the matrix."""
+    values = values.normal()
     names = tuple(name for name, _ in values.free)
     if dict(values.free) != dict((*others(matrix), (matrix.row, sized(matrix, matrix.row)))):
         raise KernelError("the values need the row index of the matrix, and its other indices")

@@ -649,12 +649,11 @@ def _component_fails(claim: ComponentStaysZero | ComponentAlignment, instance: I
     gradients = block_gradients(concrete, blocks, instance.gradient)
     modes = [f"{name}[{k}]" for k in range(1, len(blocks) + 1)]
     named = {f"{name}[{mode}]": f"{name}[{members.get(mode)}]" for mode in flow.focus.modes}
-    speeds = {named[letter]: speed for letter, speed in flow.speeds if letter in named}
+    given = {named[letter]: speed for letter, speed in flow.speeds if letter in named}
+    speeds = [given.get(mode, Fraction(1)) for mode in modes]
+    fails = components.leaves_zero if isinstance(claim, ComponentStaysZero) else components.loses_alignment
     for component in components.components(flow, [(blocks[mode], gradients[mode]) for mode in modes]):
-        if isinstance(claim, ComponentStaysZero):
-            found = components.leaves_zero(component)
-        else:
-            found = components.loses_alignment(component, [speeds.get(mode, Fraction(1)) for mode in modes])
+        found = fails(component, speeds)
         if found:
             return found
     raise KernelError("the claim does not surely fail at this state")
