@@ -143,7 +143,7 @@ def test_recheck_says_what_it_does_not_check_and_whose_kernel_it_was(project: Pa
     theorytest("verify", "-n", 1)
     text = Path(".theorytest/0001.json").read_text()
     code, out, _ = theorytest("recheck", ".theorytest/0001.json")
-    assert code == 0 and "not rechecked: evidence, the texts of steps, timings" in out and "another kernel" not in out
+    assert code == 0 and "not rechecked: evidence, LaTeX, what controls" in out and "another kernel" not in out
     made = json.loads(text)
     made["environment"]["kernel"]["digest"] = "0" * 64
     Path("other.json").write_text(json.dumps(made))

@@ -257,7 +257,7 @@ def recheck(file: Path, json_file: Path | None) -> int:
     by = f"kernel {kernel[:6]} alone, {seconds:.1f} s"
     if not found:
         show([((f"{file}: {counts}: every certificate holds ({by})", "good"),)])
-        show([(("not rechecked: evidence, the texts of steps, timings", "dim"),)])
+        show([(("not rechecked: evidence, LaTeX, what controls are said to change, reasons, timings", "dim"),)])
         if other:
             show([((f"the record was made by another kernel, {other[:6]}", "dim"),)])
         return 0
@@ -379,6 +379,7 @@ def diff(run1: str, run2: str, json_file: Path | None) -> int:
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"one of {run1}, {run2} is not a complete record: {error} is missing") from error
     save(json_file, [{"label": d.label, "before": d.before, "after": d.after, "why": d.why} for d in found])
+    show([(("verdicts as these records say; theorytest recheck has the kernel check them", "dim"),)])
     if not found:
         same = record.dumps(record.deterministic(old)) == record.dumps(record.deterministic(new))
         show(
@@ -431,7 +432,7 @@ def _record_file(name: str) -> Path:
 @click.option("--record", "name", help="Run (a number) or record file.  [default: verify PATHs now]")
 @json_option
 def notes(paths: Sequence[str], kinds: str, out: Path, name: str | None, json_file: Path | None) -> int:
-    """Write derivation notes of proof files (default: proofs), or of the record of a run."""
+    """Write derivation notes of proof files (default: proofs), or of the record of a run, which is rechecked first."""
     from theorytest.notes.build import build, formats
 
     wanted = formats(kinds)
@@ -444,7 +445,7 @@ def notes(paths: Sequence[str], kinds: str, out: Path, name: str | None, json_fi
             result = run(list(paths), workers=cores(), progress=step, folder=FOLDER)
         made, code = result.record, result.exit_code
         show(report.footer(made, result.path, paths))
-    files = build(made, out, formats=wanted, paths=paths)
+    files = build(made, out, formats=wanted, paths=paths, checked=name is None)
     save(json_file, {"files": [str(f) for f in files], "statements": len(made["statements"])})
     show([((f"wrote {f}", ""),) for f in files])
     return code

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from theorytest import blueprint
 from theorytest import record as records
 from theorytest.errors import InputError
 from theorytest.loader import default_paths
-from theorytest.notes import compose
+from theorytest.notes import compose, telling
 from theorytest.notes.document import Document
 
 FORMATS = ("html", "latex", "pdf")
+READ = ("notes.html", "notes.pdf", "latex/notes-body.tex", "latex/notes.tex")
 
 
 def formats(text: str) -> tuple[str, ...]:
@@ -28,58 +30,94 @@ def formats(text: str) -> tuple[str, ...]:
 
 
 def build(
-    record: dict[str, Any], out: Path, *, formats: Iterable[str] = FORMATS, paths: Sequence[str | Path] = ()
+    record: dict[str, Any],
+    out: Path,
+    *,
+    formats: Iterable[str] = FORMATS,
+    paths: Sequence[str | Path] = (),
+    checked: bool = False,
 ) -> list[Path]:
     """Write the notes of a record, and the record itself beside them; the files that a reader opens come back.
 
     paths: the proof files of the record, beside which an inventory and ``papers.toml`` may lie (default: those that
-    ship). A folder that is not there is made. Raises `InputError` where something is missing, or is no record.
+    ship). A folder that is not there is made. checked: the kernel has just given the verdicts of this record, in this
+    run. Else the record may have been edited: its words are made again from its statements and certificates, and a
+    fresh process with the kernel alone checks it while the notes are written.
+
+    Raises `InputError` where something is missing, or is no record, or does not hold; nothing is written then.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {out}: {error.strerror or error}") from error
+    if checked:
+        made = _rendered(record, formats, paths)
+    else:
+        with telling.Recheck(record) as again:
+            with _complete():
+                record = telling.retold(record)
+            made = _rendered(record, formats, paths, rechecked=True)
+            problems = again.result()
+        if problems:
+            more = f" (and {len(problems) - 1} more: theorytest recheck RECORD)" if len(problems) > 1 else ""
+            raise InputError(f"no notes are written of a record that does not hold: {problems[0]}{more}")
+    shutil.rmtree(out / "latex" / "figures", ignore_errors=True)
+    records.write(out / "record.json", record)
+    for name, data in made.items():
+        _write(out / name, data)
+    return [out / name for name in READ if name in made]
+
+
+@contextmanager
+def _complete() -> Iterator[None]:
+    """Turn what Python raises where data are no record into one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except telling.MALFORMED as error:
+        raise InputError(f"this is not a complete record: {error!r}; run `theorytest verify` again") from error
+
+
+def _rendered(
+    record: dict[str, Any], formats: Iterable[str], paths: Sequence[str | Path], *, rechecked: bool = False
+) -> dict[str, bytes]:
+    """The files of the notes, by their names. rechecked: they say that the record was checked again."""
     folder = _folder(paths)
     inventory = folder / "inventory.toml"
     entries = blueprint.inventory(inventory) if inventory.is_file() else ()
-    try:
-        document = compose.compose(record, entries, compose.papers(folder / "papers.toml"), file="record.json")
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(f"this is not a complete record: {error!r}; run `theorytest verify` again") from error
-    records.write(out / "record.json", record)
+    titles = compose.papers(folder / "papers.toml")
+    with _complete():
+        document = compose.compose(record, entries, titles, file="record.json", rechecked=rechecked)
     from theorytest.notes import typeset
 
     wanted = set(formats)
     figures = typeset.figures_of(document) if wanted & {"latex", "pdf"} else {}
-    makers = {"html": _html, "pdf": _pdf, "latex": _latex}
+    makers = {"pdf": _pdf, "html": _html, "latex": _latex}
     with ThreadPoolExecutor() as pool:  # typst and pandoc work beside each other; one thread draws at a time
-        found = [pool.submit(maker, document, figures, out) for name, maker in makers.items() if name in wanted]
-        return [path for result in found for path in result.result()]
+        found = [pool.submit(maker, document, figures) for name, maker in makers.items() if name in wanted]
+        return {name: data for result in found for name, data in result.result().items()}
 
 
-def _html(document: Document, figures: dict[str, str], out: Path) -> list[Path]:
+def _html(document: Document, figures: dict[str, str]) -> dict[str, bytes]:
     from theorytest.notes import html
 
-    return [_write(out / "notes.html", html.render(document))]
+    return {"notes.html": html.render(document).encode()}
 
 
-def _pdf(document: Document, figures: dict[str, str], out: Path) -> list[Path]:
+def _pdf(document: Document, figures: dict[str, str]) -> dict[str, bytes]:
     from theorytest.notes import typeset
 
-    return [_write(out / "notes.pdf", typeset.pdf(document, figures))]
+    return {"notes.pdf": typeset.pdf(document, figures)}
 
 
-def _latex(document: Document, figures: dict[str, str], out: Path) -> list[Path]:
+def _latex(document: Document, figures: dict[str, str]) -> dict[str, bytes]:
     from theorytest.notes import tex, typeset
 
-    place = out / "latex"
-    shutil.rmtree(place / "figures", ignore_errors=True)
-    (place / "figures").mkdir(parents=True)
-    for name, svg in figures.items():
-        _write(place / "figures" / f"{name}.pdf", typeset.figure_pdf(svg))
-    _write(place / "theorytest.sty", tex.style())
+    drawn = {f"latex/figures/{name}.pdf": typeset.figure_pdf(svg) for name, svg in figures.items()}
     body, whole = tex.body(document), tex.standalone(document, "notes-body")
-    return [_write(place / "notes-body.tex", body), _write(place / "notes.tex", whole)]
+    made = {"theorytest.sty": tex.style(), "notes-body.tex": body, "notes.tex": whole}
+    return drawn | {f"latex/{name}": text.encode() for name, text in made.items()}
 
 
 def _folder(paths: Sequence[str | Path]) -> Path:
@@ -93,9 +131,9 @@ def _folder(paths: Sequence[str | Path]) -> Path:
     return first if first.is_dir() else first.parent
 
 
-def _write(path: Path, data: str | bytes) -> Path:
+def _write(path: Path, data: bytes) -> None:
     try:
-        path.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
-    return path

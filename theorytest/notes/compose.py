@@ -51,15 +51,24 @@ def papers(path: Path) -> dict[str, str]:
 
 
 def compose(
-    record: Row, entries: Sequence[Entry] = (), titles: Mapping[str, str] | None = None, *, file: str = "RECORD.json"
+    record: Row,
+    entries: Sequence[Entry] = (),
+    titles: Mapping[str, str] | None = None,
+    *,
+    file: str = "RECORD.json",
+    rechecked: bool = False,
 ) -> d.Document:
-    """The notes of a record. file: the record's name in the commands that check it again."""
-    return _Composer(record, entries, titles or {}, file).document()
+    """The notes of a record. file: the record's name in the commands that check it again; rechecked: it was read
+    from a file and checked again, and its words were made anew (`theorytest.notes.telling`)."""
+    return _Composer(record, entries, titles or {}, file, rechecked).document()
 
 
 class _Composer:
-    def __init__(self, record: Row, entries: Sequence[Entry], titles: Mapping[str, str], file: str) -> None:
+    def __init__(
+        self, record: Row, entries: Sequence[Entry], titles: Mapping[str, str], file: str, rechecked: bool
+    ) -> None:
         self.record, self.entries, self.titles, self.file = record, entries, titles, file
+        self.rechecked = rechecked
         self.statements: dict[str, Row] = {s["label"]: s for s in record["statements"]}
         self.rests = {
             label: [r["ref"] for r in s["rests_on"] if r["what"] == "statement" and r["ref"] in self.statements]
@@ -114,6 +123,7 @@ class _Composer:
             f"kernel {at['kernel']['digest'][:12]}",
             f"profile {at['profile']}, seed {at['seed']}",
             f"run of {str(at['started'])[:10]}",
+            *(["checked again by the kernel"] if self.rechecked else []),
         ]
         chapters = [self.chapter(key, labels) for key, labels in self.chapters().items()]
         front = (self.overview(), self.findings(), self.blueprint())
@@ -532,10 +542,14 @@ class _Composer:
         file = shlex.quote(self.file)
         versions = ", ".join(f"{name} {number}" for name, number in at["versions"].items())
         kernel = records.kernel_identity()["digest"]
-        same = (
-            ""
-            if kernel == at["kernel"]["digest"]
-            else f" These notes were typeset beside another kernel, {kernel[:12]}."
+        other = (
+            "" if kernel == at["kernel"]["digest"] else f" (not the kernel {at['kernel']['digest'][:12]} of the run)"
+        )
+        written = (
+            f"These notes were written from a file. Before that, the kernel {kernel[:12]}{other} checked every "
+            "certificate in it again, and formulas, assumptions and steps were made anew from what it checked."
+            if self.rechecked
+            else "These notes were written by the run itself, from the verdicts that its kernel had just given."
         )
         blocks = (
             d.Paragraph(
@@ -549,11 +563,21 @@ class _Composer:
                 )
             ),
             d.Listing((f"theorytest recheck {file}", "theorytest verify", "theorytest explain LABEL")),
+            d.Paragraph((written,)),
+            d.Paragraph(
+                (
+                    d.Strong("What no certificate covers: "),
+                    "evidence with its plots, what a control is said to change, the reasons that a run gives for what "
+                    "it leaves open, names of files, versions and times. These are the record's own words; ",
+                    d.Code("verify"),
+                    " makes them again.",
+                )
+            ),
             d.Paragraph(
                 (
                     f"Run {self.record['run']} on {at['machine']['system']} {at['machine']['architecture']}, "
                     f"Python {at['python']}; {versions}. Kernel {at['kernel']['digest']}, "
-                    f"{_number(at['kernel']['lines'])} lines.{same}",
+                    f"{_number(at['kernel']['lines'])} lines.",
                 ),
                 "fine",
             ),
