@@ -39,17 +39,28 @@ def _hints(cls: type[Any]) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
+@cache
+def _field_names(cls: type[Any]) -> tuple[str, ...]:
+    """The names of a dataclass's fields, in order."""
+    return tuple(field.name for field in dataclasses.fields(cls))
+
+
+@cache
+def _parts(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(annotation), get_args(annotation)
+
+
 def conforms(value: Any, annotation: Any) -> bool:
     """Whether a value has the exact type that an annotation asks for (no float for a number, no bool for an int)."""
     if annotation is Any:
         return True
-    origin = get_origin(annotation)
+    origin, inner = _parts(annotation)
     if origin in (Union, types.UnionType):
-        return any(conforms(value, option) for option in get_args(annotation))
+        return any(conforms(value, option) for option in inner)
     if origin is tuple:
         if not isinstance(value, tuple):
             return False
-        items, inner = cast("tuple[Any, ...]", value), get_args(annotation)
+        items = cast("tuple[Any, ...]", value)
         if len(inner) == 2 and inner[1] is Ellipsis:
             return all(conforms(item, inner[0]) for item in items)
         return len(items) == len(inner) and all(map(conforms, items, inner))
@@ -66,8 +77,9 @@ def validate(value: Any) -> None:
         for item in cast("tuple[Any, ...]", value):
             validate(item)
     elif dataclasses.is_dataclass(value):
-        held = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        _fits(cast("type[Any]", type(value)), held)
+        cls = cast("type[Any]", type(value))
+        held = {name: getattr(value, name) for name in _field_names(cls)}
+        _fits(cls, held)
         validate(tuple(held.values()))
 
 
@@ -82,13 +94,13 @@ def encode(value: Any) -> Any:
     """The JSON value of a noun. Fractions become ``{"q": "p/q"}``; a float anywhere is refused."""
     if value is None or isinstance(value, (str, bool)) or type(value) is int:
         return value
-    if isinstance(value, Fraction):
-        return {"q": str(value)}
     if isinstance(value, tuple):
         return [encode(item) for item in cast("tuple[Any, ...]", value)]
-    if dataclasses.is_dataclass(value) and _NOUNS.get(type(value).__name__) is type(value):
-        fields = {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"is": type(value).__name__} | fields
+    cls = cast("type[Any]", type(value))
+    if _NOUNS.get(cls.__name__) is cls:
+        return {"is": cls.__name__} | {name: encode(getattr(value, name)) for name in _field_names(cls)}
+    if isinstance(value, Fraction):
+        return {"q": str(value)}
     raise KernelError(f"not exact data: {value!r} of type {type(value).__name__}")
 
 
@@ -113,7 +125,7 @@ def _decode_object(data: dict[str, Any]) -> Any:
             raise KernelError(f"a rational number in lowest terms was needed, given {data['q']!r}")
         return value
     cls = _NOUNS.get(str(data.get("is")))
-    if cls is None or set(data) != {"is"} | {field.name for field in dataclasses.fields(cls)}:
+    if cls is None or set(data) != {"is", *_field_names(cls)}:
         raise KernelError(f"not a noun of the kernel: {sorted(map(str, data))} with is={data.get('is')!r}")
     fields = {name: decode(item) for name, item in data.items() if name != "is"}
     _fits(cls, fields)  # before the noun looks at its fields itself

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from theorytest.kernel.claim import Claim
@@ -87,9 +88,9 @@ class Statement:
         if not self.id:
             object.__setattr__(self, "id", self.label)
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Digest of everything that is claimed; certificates name it."""
+        """Digest of everything that is claimed; certificates name it. (Worked out once: a statement never changes.)"""
         return digest(self)
 
     def assumption(self, label: str) -> Assumption:
