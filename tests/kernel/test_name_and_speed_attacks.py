@@ -14,12 +14,14 @@ import pytest
 from theorytest.kernel.chains import ChainInduction
 from theorytest.kernel.check import check
 from theorytest.kernel.claim import (
+    All,
     Always,
     AtStart,
     AtTime,
     Claim,
     ComponentStaysZero,
     Conserved,
+    Entry,
     Exactly,
     Flow,
     Identity,
@@ -27,6 +29,8 @@ from theorytest.kernel.claim import (
     LargestConserved,
     Matrix,
     RankAtMost,
+    ReadAlways,
+    Reading,
     RestProduct,
     SameSingularValues,
     SpectralNorm,
@@ -35,6 +39,7 @@ from theorytest.kernel.claim import (
 )
 from theorytest.kernel.parameterization import Array, Focus, Link, Parameterization
 from theorytest.kernel.rules import balance
+from theorytest.kernel.scalar import ZERO, Variable
 from theorytest.kernel.spectra import as_matrix
 from theorytest.kernel.statement import (
     PROVED,
@@ -163,6 +168,26 @@ def test_values_whose_indices_are_out_of_order() -> None:
             assert witnessed(state(claim), Instance(letters=letters)).status == UNDECIDED
             wrong = Instance(letters=(letters[0], ("v", entries((2, 2), 1, 4, 0, 0))))
             assert witnessed(state(claim), wrong).status == REFUTED
+
+
+# -- variables that are read off a flow --------------------------------------------------------------------------------
+
+
+def test_what_is_assumed_of_a_variable_that_is_read() -> None:
+    """Where x is the end matrix, an x of the instance's own meets no assumption on x."""
+    reading = Reading((("x", Entry((1, 1))),), Flow(DEEP_MATRIX, Focus()))
+    positive = Inequality(ZERO, "<", Variable("x"))
+    negative = Instance(
+        sizes=(("L", 1), ("d_out", 1), ("d_in", 1), ("h", (1,))),
+        blocks=(("W[1]", entries((1, 1), -1)),),
+        gradient=entries((1, 1), 1),
+        variables=(("x", Fraction(1)),),
+    )
+    for claim in (ReadAlways((), positive, reading), All((ReadAlways((), positive, reading),))):
+        verdict = witnessed(state(claim, assumed=positive), negative)
+        assert verdict.status == UNDECIDED and "assumed to meet a formula: when?" in verdict.reason
+        assert witnessed(state(claim, assumed=Inequality(ZERO, "<", Variable("y"))), negative).status == UNDECIDED
+        assert witnessed(state(claim), negative).status == REFUTED
 
 
 # -- speeds of single blocks -------------------------------------------------------------------------------------------

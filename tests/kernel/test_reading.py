@@ -423,7 +423,7 @@ def balanced(flow: Flow = LAYERS) -> AtStart:
         ((ReadAtStart(Inequality(ZERO, "<=", det), READ),), state(UNIT, FLAT, gradient=FALLING), "only 0 < u"),
         ((ReadAtStart(below(0, x - 1), TERMS),), state(UNIT, FLAT, gradient=FALLING), "moves at the speed 0"),
         ((balanced(),), state(UNIT, FLAT, gradient=FALLING), "the right side minus the left"),
-        ((below(0, det + 1),), state(UNIT, FLAT, gradient=FALLING, det=1), "only identities"),
+        ((below(0, det + 1),), state(UNIT, FLAT, gradient=FALLING, det=1), "meet a formula: when"),
         ((Identity(LEFT_SQUARE, LEFT_SQUARE),), state(UNIT, FLAT, gradient=FALLING), "which time"),
         (
             (AtStart(Inequality(zero(), "<=", LEFT_SQUARE.sum("i")), LAYERS),),

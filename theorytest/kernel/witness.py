@@ -270,11 +270,24 @@ def _fails(formula: Claim, statement: Statement, instance: Instance, views: View
     if isinstance(formula, All):
         return next(filter(None, (_fails(part, statement, instance, views) for part in formula.claims)), "")
     if isinstance(formula, Identity | Inequality):
+        lhs, rhs = analysis.sides(formula)
+        moved = sorted((variables(lhs) | variables(rhs)) & _read_names(statement))
+        if moved:
+            raise KernelError(f"what is read off the flow ({', '.join(moved)}) is assumed to meet a formula: when?")
         held = analysis.holds(formula, dict(instance.variables), PRECISION)
         return "" if held is True else ("it is false" if held is False else "undecided at this precision")
     if isinstance(formula, Comparison):
         return states.fails(formula, statement.claim, instance, PRECISION)
     raise KernelError(f"{type(formula).__name__} cannot be checked at an instance")
+
+
+def _read_names(statement: Statement) -> frozenset[str]:
+    """The variables that a statement reads off a flow, in its claim or its assumptions."""
+    held = (statement.claim, *(a.formula for a in statement.assumptions if a.formula is not None))
+    read = (part for formula in held for part in _parts(formula))
+    return frozenset[str]().union(
+        *(part.reading.names for part in read if isinstance(part, ReadAtStart | ReadAlways | ReadConserved))
+    )
 
 
 def _about_tensors(formula: Claim) -> bool:
@@ -495,28 +508,22 @@ def _require_just_before(statement: Statement, instance: Instance) -> None:
     flows = [flow for part in map(_parts, (statement.claim, *formulas)) for flow in map(motion_flow, part) if flow]
     if len({flow.parameterization for flow in flows}) != 1 or any(flow.speeds or flow.decay for flow in flows):
         raise KernelError("the plain flow of one parameterization was needed")
-    read = (part for formula in (statement.claim, *formulas) for part in _parts(formula))
-    moved = frozenset[str]().union(
-        *(part.reading.names for part in read if isinstance(part, ReadAtStart | ReadAlways | ReadConserved))
-    )
     for assumption in statement.assumptions:
         for formula in () if assumption.formula is None else _parts(assumption.formula):
             if isinstance(formula, ReadAtStart):
                 failed = _not_just_before(formula, instance)
             else:
                 failed = _fails(formula, statement, instance, {})
-                fixed = isinstance(formula, SameSize | AtLeast | Exactly) or _of_fixed_variables(formula, moved)
+                fixed = isinstance(formula, SameSize | AtLeast | Exactly) or _of_variables(formula)
                 if not failed and not fixed:
                     _require_conserved(formula)
             if failed:
                 raise KernelError(f"just before, assumption {assumption.label!r} does not hold: {failed}")
 
 
-def _of_fixed_variables(formula: Claim, moved: frozenset[str]) -> bool:
-    """Whether a claim is a formula between real variables that keep their values."""
-    if not isinstance(formula, Identity | Inequality) or isinstance(formula.lhs, Term) or isinstance(formula.rhs, Term):
-        return False
-    return not (variables(formula.lhs) | variables(formula.rhs)) & moved
+def _of_variables(formula: Claim) -> bool:
+    """Whether a claim is a formula between real variables (which keep their values: see `_fails`)."""
+    return isinstance(formula, Identity | Inequality) and not isinstance(formula.lhs, Term)
 
 
 def _require_conserved(formula: Claim) -> None:
