@@ -104,9 +104,9 @@ def tucker_norm_violation(claim: TuckerNorm, instance: Instance) -> str:
     square = sum((x * x for x in tucker.end_tensor(tucker.core).entries), Fraction(0))
     bound = sum((x * x for x in tucker.core.entries), Fraction(0))
     if claim.unfolded:
-        bound = squared_singular_values(unfolding(tucker.core, 0), LOWER_BOUND_BITS)[0][1]
+        bound = squared_singular_values(unfolding(tucker.core, 0), LOWER_BOUND_BITS, (1,))[0][1]
     for n in range(len(tucker.factors) - claim.omitted):
-        bound *= squared_singular_values(unfolding(tucker.factors[n], 0), LOWER_BOUND_BITS)[0][1]
+        bound *= squared_singular_values(unfolding(tucker.factors[n], 0), LOWER_BOUND_BITS, (1,))[0][1]
     if square <= bound:
         raise KernelError("the bound holds at this instance")
     return f"the squared norm is {float_free(square)}, the bound {float_free(bound)}"

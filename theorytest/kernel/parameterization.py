@@ -26,6 +26,8 @@ from math import prod
 from operator import mul
 from typing import Any, cast
 
+from flint import fmpq
+
 from theorytest.kernel.encoding import noun
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.terms import DELTA, Tensor, Term
@@ -236,7 +238,7 @@ class Array:
 def einsum(factors: Iterable[tuple[Array, tuple[str, ...]]], output: tuple[str, ...], dims: Mapping[str, int]) -> Array:
     """The exact sum of products over all indices that are not in the output, one factor at a time."""
     pieces = list(factors)
-    table: dict[tuple[int, ...], Fraction] = {(): Fraction(1)}
+    table: dict[tuple[int, ...], fmpq] = {(): fmpq(1)}
     held: tuple[str, ...] = ()
     for place, (array, legs) in enumerate(pieces):
         if tuple(dims[leg] for leg in legs) != array.shape:
@@ -246,21 +248,31 @@ def einsum(factors: Iterable[tuple[Array, tuple[str, ...]]], output: tuple[str, 
         wide = held + new
         keep = tuple(leg for leg in wide if leg in later)
         where = [wide.index(leg) for leg in keep]
-        reads = [wide.index(leg) for leg in legs]
-        total: dict[tuple[int, ...], Fraction] = {}
+        stride = dict.fromkeys(wide, 0)  # how far an index moves through the entries
+        for axis, leg in enumerate(legs):
+            stride[leg] += prod(array.shape[axis + 1 :])
+        numbers = [fmpq(entry.numerator, entry.denominator) for entry in array.entries]
+        spread = [
+            (extra, sum(i * stride[leg] for i, leg in zip(extra, new, strict=True)))
+            for extra in cartesian(*(range(dims[leg]) for leg in new))
+        ]
+        total: dict[tuple[int, ...], fmpq] = {}
         for index, value in table.items():
-            for extra in cartesian(*(range(dims[leg]) for leg in new)):
-                full = index + extra
-                entry = array[tuple(full[k] for k in reads)]
+            start = sum(i * stride[leg] for i, leg in zip(index, held, strict=True))
+            for extra, offset in spread:
+                entry = numbers[start + offset]
                 if entry:
-                    key = tuple(full[k] for k in where)
-                    total[key] = total.get(key, Fraction(0)) + value * entry
+                    full = index + extra
+                    key = tuple([full[k] for k in where])
+                    part = value * entry
+                    total[key] = total[key] + part if key in total else part
         table, held = total, keep
     entries: list[Fraction] = []
     for index in cartesian(*(range(dims[leg]) for leg in output)):
         found = dict(zip(output, index, strict=True))
         consistent = all(found[leg] == i for leg, i in zip(output, index, strict=True))
-        entries.append(table.get(tuple(found[leg] for leg in held), Fraction(0)) if consistent else Fraction(0))
+        value = table.get(tuple(found[leg] for leg in held)) if consistent else None
+        entries.append(Fraction(0) if value is None else Fraction(int(value.p), int(value.q)))
     return Array(tuple(dims[leg] for leg in output), tuple(entries))
 
 
@@ -747,10 +759,9 @@ class _Evaluation:
         return [(self.blocks[name], tuple(piece.root(leg) for leg in legs)) for name, legs in piece.factors]
 
     def rest(self, node: Each) -> None:
-        grouping = _Grouping(self.model, self.focus)
-        grouping.end_tensor()
+        _grouped(self.model, self.focus)  # refuses what cannot be grouped
         outside = {leg for leg in self.outside(self.model.body, node)} | set(self.model.output)
-        legs = grouping.joined(node, REST, outside)
+        legs = _Grouping(self.model, self.focus).joined(node, REST, outside)
         named = {self.members[mode] for mode in self.focus.modes}
         others = [n for n in range(1, self.expansion.count + 1) if n not in named]
         factors: list[tuple[Array, tuple[str, ...]]] = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -86,7 +87,9 @@ class Term:
         return self * -1
 
     def __sub__(self, other: Term) -> Term:
-        return self + (-other)
+        free = _merge(self.free + other.free)
+        minus = tuple(Monomial(-m.coefficient, m.factors, m.bound) for m in other.monomials)
+        return Term(free, tuple(_rebind(m, _fresh(free)) for m in self.monomials + minus)).normal()
 
     def __mul__(self, other: Term | int | Fraction) -> Term:
         """Pointwise product: free indices of the same name are the same index."""
@@ -133,6 +136,11 @@ class Term:
 
     def normal(self) -> Term:
         """The normal form: equal normal forms mean equality for all tensors of all sizes."""
+        return self._normal
+
+    @cached_property
+    def _normal(self) -> Term:
+        """The normal form, worked out once: a term never changes."""
         free = dict(self.free)
         collected: dict[tuple[tuple[Factor, ...], tuple[tuple[str, str], ...]], Fraction] = {}
         for monomial in self.monomials:
@@ -143,7 +151,9 @@ class Term:
             (Monomial(c, factors, bound) for (factors, bound), c in collected.items() if c),
             key=lambda m: (_key(m.factors), m.bound),
         )
-        return Term(tuple(sorted(free.items())), tuple(ordered))
+        made = Term(tuple(sorted(free.items())), tuple(ordered))
+        made.__dict__["_normal"] = made  # a normal form is its own
+        return made
 
     @property
     def is_zero(self) -> bool:

@@ -12,6 +12,7 @@ with rational bounds on both sides, as tight as asked for.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations, pairwise, product
@@ -54,8 +55,11 @@ def multilinear_rank(array: Array) -> tuple[int, ...]:
     return tuple(unfolding(array, mode).rank() for mode in range(len(array.shape)))
 
 
-def squared_singular_values(matrix: fmpq_mat, bits: int) -> tuple[tuple[Fraction, Fraction], ...]:
-    """Lower and upper bounds of the squared singular values, one for each row, largest first.
+def squared_singular_values(
+    matrix: fmpq_mat, bits: int, places: Iterable[int] | None = None
+) -> tuple[tuple[Fraction, Fraction], ...]:
+    """Lower and upper bounds of the squared singular values, one for each row, largest first; or only of those at the
+    given places (from 1).
 
     Lower and upper bound differ by at most 2^(2-bits) times the squared Frobenius norm. A value that is 0 gives (0,
     0).
@@ -65,7 +69,7 @@ def squared_singular_values(matrix: fmpq_mat, bits: int) -> tuple[tuple[Fraction
     trace = sum((fraction(gram[k, k]) for k in range(gram.nrows())), Fraction(0))
     step = Fraction(2) ** (trace.numerator.bit_length() - trace.denominator.bit_length() + 1 - bits)
     bounds: list[tuple[Fraction, Fraction]] = []
-    for place in range(1, gram.nrows() + 1):
+    for place in range(1, gram.nrows() + 1) if places is None else places:
         if roots_above(polynomial, Fraction(0)) < place:
             bounds.append((Fraction(0), Fraction(0)))
             continue
@@ -138,7 +142,7 @@ class Tucker:
                 # The wide or tall factor has the same norm as its transpose: the Gram matrix is the smaller one.
                 matrix = _matrix(factor)
                 least, most = squared_singular_values(
-                    matrix if matrix.nrows() <= matrix.ncols() else matrix.transpose(), bits
+                    matrix if matrix.nrows() <= matrix.ncols() else matrix.transpose(), bits, (1,)
                 )[0]
             else:
                 raise KernelError(f"the norm is spectral or frobenius, given {claim.norm!r}")
@@ -240,8 +244,9 @@ def lower_bound(tensor: Array, ranks: tuple[int, ...], boxes: Boxes, bits: int) 
         if rank == 0:
             total += sum((x * x for x in block.entries), Fraction(0))
         elif len(ranges[mode - 1]) > rank:
-            values = squared_singular_values(unfolding(block, mode - 1), bits)
-            total += sum((low for low, _ in values[rank:]), Fraction(0))
+            tail = range(rank + 1, len(ranges[mode - 1]) + 1)
+            values = squared_singular_values(unfolding(block, mode - 1), bits, tail)
+            total += sum((low for low, _ in values), Fraction(0))
     for one, other in combinations(chosen, 2):
         if all(mine & theirs for mine, theirs in zip(one, other, strict=True)):
             raise KernelError("two boxes share entries")
