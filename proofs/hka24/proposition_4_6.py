@@ -15,7 +15,19 @@ from random import Random
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from theorytest import Array, Instance, Outcome, SliceTruncation, Source, Statement, control, proof, sampled, swept
+from theorytest import (
+    Array,
+    Instance,
+    Outcome,
+    SliceTruncation,
+    Source,
+    Statement,
+    Witness,
+    control,
+    proof,
+    sampled,
+    swept,
+)
 from theorytest.kernel.rules import OneMode, Square, Use
 from theorytest.kernel.terms import constant
 from theorytest.kernel.truncation import certify
@@ -177,10 +189,28 @@ def without_the_dimension():
     return variant(dimension=0), diagonal_core(3, Fraction(7, 10))
 
 
+def staircase(side=3):
+    """A core of order 3 with, in every mode, ``side`` large slices and side^2 small ones with a single 1 each, at a
+    pair of large positions of the other modes. In the box of the small positions of one mode and the large ones of the
+    others, a tensor with ``side`` slices left loses side^2 - side of side^2 equal singular values: so for each mode."""
+    large, small = tuple(range(1, side + 1)), tuple(range(side + 1, side + side**2 + 1))
+    index = [
+        (*pair[:mode], side + place, *pair[mode:])
+        for mode in range(3)
+        for place, pair in enumerate(product(range(side), repeat=2))
+    ]
+    size = len(large) + len(small)
+    core = Array((size,) * 3, tuple(Fraction(int(at in index)) for at in product(range(size), repeat=3)))
+    eye = Array((size, size), tuple(Fraction(int(i == j)) for i, j in product(range(size), repeat=2)))
+    boxes = tuple((mode + 1, tuple(small if axis == mode else large for axis in range(3))) for mode in range(3))
+    letters = (("G", core), *((f"V[{n}]", eye) for n in (1, 2, 3)))
+    return Witness(Instance(letters=letters, variables=(("ε", Fraction(7, 2)),)), boxes)
+
+
 @control(proposition, breaks="N of the threshold")
 def without_the_order():
     """The threshold times sqrt(N): false from order 3 on (a staircase of ones; order 2 has no counterexample)."""
-    return variant(order=0)
+    return variant(order=0), staircase()
 
 
 @control(

@@ -1,7 +1,9 @@
 """RC20 Theorem 1 and Corollary 1, along the flow: the determinant keeps its sign, and where it is positive the bounds
 hold (RC20-Eq8, RC20-Eq9, RC20-Eq10), so at W(t) for every t."""
 
-from theorytest import All, Inequality, Source, Statement, control, proof
+from dataclasses import replace
+
+from theorytest import All, Assumption, Inequality, ReadAtStart, Source, Statement, control, proof
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.scalar import Variable, scalar, sqrt
 
@@ -13,12 +15,14 @@ from .along_the_flow import (
     always,
     at_a_solution,
     at_start,
+    det,
     formulas,
     larger,
+    reading,
     starting,
 )
 from .definitions import POSITIVE, SIGMA, loss, sigma_2
-from .determinant_sign import determinant_sign, diagonal
+from .determinant_sign import determinant_sign, diagonal, matrix
 from .singular_values import determinant
 from .theorem_1 import distance
 from .theorem_1_effective_rank import effective_rank, erank, smaller
@@ -33,6 +37,7 @@ DET, SETTING = formulas(POSITIVE), starting()
 SIGN = always(Inequality(scalar(0), "<", determinant))
 lower, _ = equation_8.claim.claims
 EXAMPLE = determinant_sign.example
+nothing = matrix((0, 0), (0, 0))
 
 theorem = Statement(
     id="RC20-Thm1",
@@ -123,6 +128,20 @@ controls = [
         ("balanced", unbalanced), ("depth", depth_one), ("determinant", negative_determinant), ("shape", larger_matrix)
     )
 ]  # fmt: skip
+
+
+@control(theorem, breaks="det W(0) > 0")
+def determinant_not_zero():
+    """det W(0) != 0 in place of det W(0) > 0: at the same solution."""
+    return replace(theorem, assumptions=starting(det, "det W(0) is not 0")), at_a_solution()
+
+
+@control(theorem, breaks="det W(0) > 0")
+def determinant_not_negative():
+    """det W(0) >= 0 in place of det W(0) > 0: at W(0) = 0 the determinant is not positive."""
+    weak = Assumption("determinant", "det W(0) >= 0", ReadAtStart(Inequality(scalar(0), "<=", det), reading))
+    return replace(theorem, assumptions=(*SETTING[:-1], weak)), at_start(2, nothing, nothing)
+
 
 far_off = at_start(2, diagonal, diagonal, **{"sigma_1": 4, "sigma_2": 1, "eta": 0})
 
