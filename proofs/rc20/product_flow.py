@@ -5,9 +5,13 @@ before and after W_l. Balancedness makes A_l A_l^T = (W_L W_L^T)^(L-l) the power
 B_l^T B_l and W^T W.
 """
 
+from fractions import Fraction
+
 from theorytest import (
     DEEP_MATRIX,
     EndMatrixRate,
+    Inequality,
+    Instance,
     Outcome,
     SingularValueRate,
     Source,
@@ -16,6 +20,9 @@ from theorytest import (
     proof,
     sampled,
 )
+from theorytest.kernel.claim import Evolution, Where
+from theorytest.kernel.evolution import initial
+from theorytest.kernel.scalar import Variable, scalar
 from theorytest.models import balanced, deep_matrix_factorization
 
 from .determinant_sign import (
@@ -161,3 +168,18 @@ def factor_one():
 def unbalanced_layers():
     """Unbalanced layers: W_2 = I, W_1 = diag(2, 1)."""
     return None, example(2, unit, diagonal)
+
+
+@control(lemma_5, breaks="any order")
+def ordered_singular_values():
+    """Singular values in order at the start stay so, at L = 2, where d s_r/dt = -2 s_r <grad, u_r v_r^T>: equal ones
+    may exchange their places, and the largest one is then not differentiable."""
+    first, second, *slopes = (Variable(name) for name in ("s_1", "s_2", "g_1", "g_2"))
+    rates = tuple((s.name, -2 * s * g) for s, g in zip((first, second), slopes, strict=True))
+    begin = Inequality(Variable(initial("s_2")), "<=", Variable(initial("s_1")))
+    positive = (Inequality(scalar(0), "<", first), Inequality(scalar(0), "<", second))
+    claims = (Where((), Inequality(second, "<=", first)),)
+    values = {"s_1": 1, "s_2": 1, "g_1": 1, "g_2": 0}
+    moving = Evolution("t", rates, tuple(g.name for g in slopes), (*positive, begin), claims)
+    crossing = Instance(variables=tuple((name, Fraction(value)) for name, value in values.items()))
+    return Statement(label="variant", title="variant", claim=moving), crossing

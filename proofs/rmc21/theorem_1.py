@@ -257,14 +257,24 @@ def else_all_factors_exceed_the_geometric_mean(derive):
     in_both_cases(derive, (NARROW, (NARROW,), lambda given, inverse: [(1, 1, tuple(given))]))
 
 
-def at_order_three(claim, *, label="real", **values):
-    """A variant at N = 3: variables s1, s2, s3, eps, g, gamma."""
+def at_order_three(claim, *, without="", **values):
+    """A variant at N = 3: variables s1, s2, s3, eps, g, gamma.
+
+    without: the part of what is assumed that is dropped ("positive", "root", "eps" or "mean").
+    """
     s1, s2, s3 = (Variable(f"s{n}") for n in (1, 2, 3))
-    formulas = [below(0, v) for v in (s1, s2, s3, g)]
-    formulas += [bounded(a, b + eps) for a in (s1, s2, s3) for b in (s1, s2, s3) if a != b]
-    formulas.append(Identity(g**3, s1 * s2 * s3))
-    setting = Assumption(label, "s_n > 0, eps is at least every difference, g^3 = s_1 s_2 s_3", All(tuple(formulas)))
-    varied = Statement(label="variant", title="variant", claim=claim(s1, s2, s3), assumptions=(setting,))
+    parts = {
+        "positive": ("s_n > 0", [below(0, v) for v in (s1, s2, s3)]),
+        "root": ("g > 0", [below(0, g)]),
+        "eps": (
+            "eps is at least every difference",
+            [bounded(a, b + eps) for a in (s1, s2, s3) for b in (s1, s2, s3) if a != b],
+        ),
+        "mean": ("g^3 = s_1 s_2 s_3", [Identity(g**3, s1 * s2 * s3)]),
+    }
+    assert not without or parts.pop(without)
+    setting = tuple(Assumption(name, text, All(tuple(formulas))) for name, (text, formulas) in parts.items())
+    varied = Statement(label="variant", title="variant", claim=claim(s1, s2, s3), assumptions=setting)
     return varied, Witness(Instance(variables=tuple((name, Fraction(v)) for name, v in values.items())))
 
 
@@ -278,6 +288,18 @@ def numbers(scale=1, **more):
 def without_eps():
     """s_n <= P_r^(2/N), at N = 3: squared norms 1, 1, 8."""
     return at_order_three(lambda a, b, c: bounded(c, g), **numbers())
+
+
+@control(largest, breaks="g = P_r^(2/N)")
+def any_mean_of_the_squares():
+    """Any g > 0 in place of P_r^(2/N), at N = 3: g = 1/2."""
+    return at_order_three(lambda a, b, c: bounded(c, u), without="mean", **numbers(g=Fraction(1, 2)))
+
+
+@control(largest, breaks="eps >= differences")
+def smaller_eps_for_the_largest():
+    """An eps that is smaller than the differences, at N = 3: eps = 0 for the squared norms 1, 1, 8."""
+    return at_order_three(lambda a, b, c: bounded(c, u), without="eps", **numbers(eps=0))
 
 
 @control(largest, breaks="direction")
@@ -426,15 +448,6 @@ def under_at_three(bound):
     return lambda a, b, c: Inequality(3 * gamma * bound(a, b, c), "<=", of_q(a, b, c))
 
 
-def with_smaller_eps(claim, **more):
-    """A variant at N = 3 with eps = 0, which is less than the differences."""
-    varied, witness = at_order_three(claim, **numbers(eps=0, **more))
-    s1, s2, s3 = (Variable(f"s{n}") for n in (1, 2, 3))
-    formulas = (*(below(0, v) for v in (s1, s2, s3, g)), Identity(g**3, s1 * s2 * s3))
-    setting = Assumption("real", "s_n > 0, g^3 = s_1 s_2 s_3", All(formulas))
-    return replace(varied, assumptions=(setting,)), witness
-
-
 @control(equation_5, breaks="eps in the upper bound")
 def upper_bound_without_eps():
     """P^(2/N) in place of P^(2/N) + eps above, at N = 3."""
@@ -476,7 +489,23 @@ def larger_factor_below():
 @control(equation_5, breaks="eps")
 def smaller_eps():
     """An eps that is smaller than the differences, at N = 3: eps = 0 for the squared norms 1, 1, 8."""
-    return with_smaller_eps(above_at_three(u**2))
+    return at_order_three(above_at_three(u**2), without="eps", **numbers(eps=0))
+
+
+MIXED = {"s1": -1, "s2": -1, "s3": 8, "g": 2, "eps": 9}
+
+
+@control(equation_5, breaks="s_n > 0")
+def negative_squares():
+    """Numbers of any sign for the squared norms, at N = 3: -1, -1, 8."""
+    lower_at_three = under_at_three(lambda a, b, c: a * b * c / u)
+    return at_order_three(lower_at_three, without="positive", **MIXED, gamma=1)
+
+
+@control(equation_5, breaks="g = P_r^(2/N)")
+def any_mean():
+    """Any g > 0 in place of P_r^(2/N), at N = 3: g = 1/2 and eps = 0 for the squared norms 1, 1, 1."""
+    return at_order_three(above_at_three(u**2), without="mean", s1=1, s2=1, s3=1, g=Fraction(1, 2), eps=0, gamma=1)
 
 
 @control(equation_5, breaks="gamma_r >= 0")
@@ -495,6 +524,24 @@ def wrong_case_above():
 def lower_bound_without_eps():
     """P^(2/N) in place of P^(2/N) + eps below, at N = 2: with s_n = a_n^2 and P = a_1 a_2."""
     return replace(equation_5, assumptions=(*positive, Assumption("gamma", "gamma_r >= 0", RISING)), claim=MEANS)
+
+
+@control(equation_6, breaks="s_n > 0")
+def negative_squares_in_equation_6():
+    """Numbers of any sign for the squared norms, at N = 3: -1, -1, 8."""
+    return at_order_three(
+        lambda a, b, c: Inequality(of_q(a, b, c), "<=", 3 * gamma * a * b * c / u),
+        without="positive",
+        **MIXED,
+        gamma=-1,
+    )
+
+
+@control(equation_6, breaks="g = P_r^(2/N)")
+def any_mean_in_equation_6():
+    """Any g > 0 in place of P_r^(2/N), at N = 3: g = 1/2 and eps = 0 for the squared norms 1, 1, 1."""
+    lower_at_three = under_at_three(lambda a, b, c: u**2)
+    return at_order_three(lower_at_three, without="mean", s1=1, s2=1, s3=1, g=Fraction(1, 2), eps=0, gamma=-1)
 
 
 @control(equation_6, breaks="gamma_r < 0")
@@ -532,7 +579,7 @@ def factor_one_in_equation_6():
 @control(equation_6, breaks="eps")
 def smaller_eps_in_equation_6():
     """An eps that is smaller than the differences, at N = 3: eps = 0 for the squared norms 1, 1, 8."""
-    return with_smaller_eps(under_at_three(lambda a, b, c: u**2), gamma=-1)
+    return at_order_three(under_at_three(lambda a, b, c: u**2), without="eps", **numbers(eps=0, gamma=-1))
 
 
 @control(
