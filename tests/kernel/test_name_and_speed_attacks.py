@@ -37,7 +37,8 @@ from theorytest.kernel.claim import (
     SquaredSingularValues,
     ZeroStays,
 )
-from theorytest.kernel.parameterization import Array, Focus, Link, Parameterization
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.parameterization import Array, Block, Chain, Focus, Link, Parameterization, Product
 from theorytest.kernel.rules import balance
 from theorytest.kernel.scalar import ZERO, Variable
 from theorytest.kernel.spectra import as_matrix
@@ -168,6 +169,21 @@ def test_values_whose_indices_are_out_of_order() -> None:
             assert witnessed(state(claim), Instance(letters=letters)).status == UNDECIDED
             wrong = Instance(letters=(letters[0], ("v", entries((2, 2), 1, 4, 0, 0))))
             assert witnessed(state(claim), wrong).status == REFUTED
+
+
+# -- legs of an empty chain --------------------------------------------------------------------------------------------
+
+
+def test_a_leg_that_only_an_empty_chain_has() -> None:
+    """W = sum over b of A_1[b] ... A_k[b] c: without factors the sum over b would be lost, and b with it."""
+    chain = Chain("s", "k", Block("A", ("s",), ("b",)), "x", "y", "h", descending=False)
+    legs = (("b", "B"), ("x", "d"), ("y", "d"))
+    alone = Parameterization("", Product((chain, Block("c", (), ("y",)))), ("x",), legs, "")
+    with pytest.raises(KernelError, match="no block has the leg b"):
+        alone.at({"k": 0, "B": 2, "d": 3})
+    assert alone.at({"k": 1, "B": 2, "d": 3, "h": 3}).blocks == {"A[1]": (2, 3, 3), "c": (3,)}
+    shared = Parameterization("", Product((chain, Block("c", (), ("b", "y")))), ("x",), legs, "")
+    assert shared.at({"k": 0, "B": 2, "d": 3}).blocks == {"c": (2, 3)}
 
 
 # -- variables that are read off a flow --------------------------------------------------------------------------------

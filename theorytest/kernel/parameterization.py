@@ -656,7 +656,7 @@ class _Expansion:
         left, right = self.legs((node.left, node.right), around)
         batch = self.legs(node.body.legs, around)
         total = self.number(node.count, around)
-        for leg in (left, right):
+        for leg in (*batch, left, right):  # where the chain is empty, another block has to have them
             self.dim(leg)
         if not total:
             one, other = self.root(left), self.root(right)
