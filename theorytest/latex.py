@@ -17,6 +17,7 @@ from typing import Any
 
 from theorytest.kernel import claim as claims
 from theorytest.kernel.definition import nouns
+from theorytest.kernel.initial_value import MeasuredLoss, Measurement
 from theorytest.kernel.parameterization import Array
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.rank import Component, LawCount, LawSpace, ParameterMap
@@ -586,8 +587,7 @@ def _claim(value: Any) -> str:
             return rf"{_claim(inner)} \quad {text('at that time')}"
         case claims.NormRate(square, relation, rate, _, factor):
             weight = "" if factor == constant(1) else rf"{term(factor)} \, "
-            root = rf"\frac{{d}}{{dt}} \sqrt{{{term(square)}}}"
-            return f"{weight}{root} {_BOUNDS[relation]} {term(rate)}"
+            return rf"{weight}\frac{{d}}{{dt}} {_root(square)} {_BOUNDS[relation]} {term(rate)}"
         case claims.Iteration():
             return _iteration(value)
         case claims.RestProduct(product, factor, _):
@@ -638,6 +638,13 @@ def _conjuncts(value: Any) -> Iterator[Any]:
             yield from _conjuncts(part)
     else:
         yield value
+
+
+def _root(square: Term) -> str:
+    """The root of a term; a norm, where the term is a squared norm."""
+    shown = term(square)
+    norm = re.fullmatch(r"(\\left\\lVert (?:(?!\\right\\rVert).)* \\right\\rVert)\^\{2\}", shown)
+    return norm[1] if norm else rf"\sqrt{{{shown}}}"
 
 
 _COMPONENT_NORM_RATE = (
@@ -808,6 +815,58 @@ def _any(value: Any) -> str:
 def _part(value: Any) -> str:
     known = getattr(claims, type(value).__name__, None)
     return _claim(value) if known is type(value) and type(value).__name__ not in ("Flow", "Descent") else _any(value)
+
+
+# -- losses ----------------------------------------------------------------------------------------------------------
+
+_WRITTEN_OUT = 6  # measurements of a loss that are written out
+
+
+def loss(value: MeasuredLoss) -> str:
+    """A loss of the end tensor W: its residuals squared, where its slope is that of a square; else with the slope."""
+    slope = value.slope.pieces
+    square = not value.slope.breaks and len(slope[0]) == 2 and slope[0][0] == 0
+    factor = value.weight * slope[0][1] / 2 if square else value.weight
+    residuals = [_residual(measurement) for measurement in value.measurements[:_WRITTEN_OUT]]
+    if len(residuals) < len(value.measurements):
+        name, many = r"\left\langle A_{k}, W \right\rangle - y_{k}", len(value.measurements)
+        shown = rf"\sum_{{k = 1}}^{{{many}}} " + (
+            rf"\left({name}\right)^{{2}}" if square else rf"\ell \left({name}\right)"
+        )
+    else:
+        shown = _signed(rf"{_bracketed(r)}^{{2}}" if square else rf"\ell \left({r}\right)" for r in residuals)
+    several = len(value.measurements) > 1 and len(residuals) == len(value.measurements) and factor != 1
+    weight = "" if factor == 1 else f"{number(factor)} "
+    whole = rf"\mathcal{{L}}(W) = {weight}{_paren(shown) if several else shown}"
+    if square:
+        return whole
+    edges = (None, *value.slope.breaks, None)
+    pieces = [
+        rf"{_polynomial(piece)} \; {text('for')} \; z \in {_interval(low, high)}"
+        for piece, low, high in zip(slope, edges, edges[1:], strict=False)
+    ]
+    joined = r" ,\; ".join(pieces)
+    return rf"{whole} \quad {text('with')} \; \ell'(z) = {joined}"
+
+
+def _residual(measurement: Measurement) -> str:
+    entries = [
+        ("" if c == 1 else "-" if c == -1 else f"{number(c)} ") + f"W_{{{' '.join(str(k + 1) for k in index)}}}"
+        for index, c in measurement.entries
+    ]
+    return _signed([*entries, *([number(-measurement.target)] if measurement.target else [])]) or "0"
+
+
+def _polynomial(coefficients: tuple[Fraction, ...]) -> str:
+    powers = ("", "z", *(f"z^{{{k}}}" for k in range(2, len(coefficients))))
+    return (
+        _signed(
+            power if c == 1 and power else f"-{power}" if c == -1 and power else f"{number(c)} {power}".strip()
+            for c, power in zip(coefficients, powers, strict=False)
+            if c
+        )
+        or "0"
+    )
 
 
 # -- derivations -----------------------------------------------------------------------------------------------------

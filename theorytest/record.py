@@ -16,8 +16,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -217,12 +219,29 @@ MEANING = {
 def margin(entry: Mapping[str, Any]) -> str:
     """By how much the claim of a refuted statement or control fails, in words; "" where that is not known."""
     text = str(entry.get("margin") or "")
+    moved = re.fullmatch(rf"d/dt of the squared norm ({_Q}), times the factor, is ({_Q}); claimed ({_Q}) times.*", text)
+    if moved:
+        return _norm_margin(*map(Fraction, moved.groups()))
     if not re.fullmatch(r"-?\d+(/\d+)?", text):
         return text
     claim = entry["statement"]["claim"]
     motion = claim.get("motion") or {}
     kind = claim["is"] + ("/Descent" if claim["is"] == "Conserved" and motion.get("is") == "Descent" else "")
     return MEANING.get(kind, "both sides differ by {} (the greatest entry, in absolute value)").format(text)
+
+
+_Q = r"-?\d+(?:/\d+)?"
+
+
+def _norm_margin(square: Fraction, speed: Fraction, rate: Fraction) -> str:
+    """The kernel compares the rate of a squared norm, ``speed``, with ``rate`` times the norm: here, both by twice the
+    norm, which is what the claim is about."""
+    root = Fraction(isqrt(square.numerator), isqrt(square.denominator))
+    if root**2 != square or not root:
+        return f"the squared norm is {square} and moves, times the factor, at {speed}; claimed is {rate} times the norm"
+    left, right = speed / (2 * root), rate / 2
+    compared = "less" if left < right else "more"
+    return f"here the norm is {root} and the left side is {left}, {compared} than the {right} that is claimed"
 
 
 def witness(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Sequence[Any]] | None:

@@ -26,6 +26,12 @@ from theorytest.notes.prose import prose
         ("(T-1)", ("(", Link("T-1"), ")")),
         ("T-9 is unknown", ("T-9 is unknown",)),
         ("the paper's e.g. i.e. R2 I a", ("the paper's e.g. i.e. R2 I a",)),
+        ("d/dt >= 0", (Formula("d/dt"), " ≥ 0")),
+        ("W = G x_1 V", (Formula("W"), " = ", Formula("G"), " ", Formula(r"\times_{1}"), " ", Formula("V"))),
+        ("|<v_r, \u0175_r>|", ("|⟨", Formula("v_{r}"), ", ", Formula(r"\hat{w}_{r}"), "⟩|")),
+        ("<-grad, u (x) ... (x) v>", ("⟨−∇", Formula("L"), ", ", Formula("u"), " ⊗ … ⊗ ", Formula("v"), "⟩")),
+        ("a < b, c > d", ("a < ", Formula("b"), ", ", Formula("c"), " > ", Formula("d"))),
+        ("it is sum' of all", ("it is Σ′ of all",)),
         ("", ()),
     ],
 )

@@ -18,7 +18,8 @@ from theorytest import record as records
 from theorytest.blueprint import Entry, coverage
 from theorytest.errors import InputError
 from theorytest.notes import document as d
-from theorytest.notes.prose import GREEK, prose
+from theorytest.notes.prose import GREEK, prose, signs
+from theorytest.notes.telling import failing
 
 CHECKED = ("PROVED", "CERTIFIED", "DEFINED")
 HEADLINE = ("theorem", "proposition", "corollary", "conjecture")
@@ -153,20 +154,15 @@ class _Composer:
                 )
             ),
         ]
-        false = self.printed_false()
-        if false:
-            blocks.append(
-                d.Paragraph(
-                    (
-                        d.Strong("False as printed"),
-                        " (why, and what holds instead: ",
-                        d.Link("findings", "problems and findings"),
-                        "):",
-                    )
-                )
-            )
-            lines = [(d.Link(label), ": ", *self.prose(s["title"]), f" ({_source(s)})") for label, s in false]
-            blocks.append(d.Items(tuple((d.Paragraph(line),) for line in lines)))
+        for lead, anchor, false in (
+            ("False as printed", "false", self.printed_false()),
+            ("Refuted", "refuted", self.other_false()),
+        ):
+            if false:
+                line = (d.Strong(lead), " (", d.Link(anchor, "why, and what holds instead"), "):")
+                blocks.append(d.Paragraph(line))
+                lines = [(d.Link(label), ": ", *self.prose(s["title"]), f" ({_source(s)})") for label, s in false]
+                blocks.append(d.Items(tuple((d.Paragraph(line),) for line in lines)))
         blocks.append(
             d.Paragraph(
                 (
@@ -206,18 +202,30 @@ class _Composer:
         return [(label, s) for label, s in self.statements.items() if s["status"] == "REFUTED"]
 
     def printed_false(self) -> list[tuple[str, Row]]:
-        """What a source states and is false: not the variants that a file expects to fail."""
-        return [(label, s) for label, s in self.false() if label == s["id"] or label.endswith("/printed")]
+        """What a paper states and is false: not a claim of one's own, nor a variant that a file expects to fail."""
+        papers = {*self.titles, *(entry.paper for entry in self.entries)}
+        stated = {label for label, s in self.false() if label == s["id"] and s["source"]["key"] in papers}
+        return [(label, s) for label, s in self.false() if label in stated or label.endswith("/printed")]
+
+    def other_false(self) -> list[tuple[str, Row]]:
+        """The other refuted statements."""
+        printed = self.printed_false()
+        return [pair for pair in self.false() if pair not in printed]
 
     def refuted(self, entries: Sequence[tuple[str, Row]]) -> tuple[d.Block, ...]:
-        """Each with its claim, the numbers at which it fails, and what holds instead."""
+        """Each with all that it says, which part of it fails, by how much and at which numbers, and what holds
+        instead."""
         blocks: list[d.Block] = []
         for label, s in entries:
             blocks.append(
                 d.Paragraph((d.Badge("REFUTED"), " ", d.Link(label), " ", *self.prose(s["title"]), f" ({_source(s)})."))
             )
             blocks.append(d.Display(s["claim_latex"]))
-            blocks += self.witness(s)
+            assumed = [self.prose(a["text"]) for a in s["assumptions"]]
+            if assumed:
+                blocks.append(d.Paragraph((d.Strong("Where "), *_joined(assumed, "; "), "."), "fine"))
+            blocks += self.setting(s)
+            blocks += self.failure(s)
             others = [name for name, o in self.statements.items() if o["id"] == s["id"] and name != label]
             held = [name for name in others if self.statements[name]["status"] in CHECKED]
             if held:
@@ -228,13 +236,23 @@ class _Composer:
                 blocks.append(d.Paragraph((d.Strong("What holds instead: "), *_joined(pieces, "; "), ".")))
         return tuple(blocks)
 
+    def failure(self, s: Row) -> list[d.Block]:
+        """Why a refuted statement is false: the part that fails, by how much, and the numbers."""
+        why = _sentence(records.margin(s) or s["scope"])
+        part = failing(s)
+        if not part:
+            return [d.Paragraph((d.Strong("It is false."), " ", *self.prose(why))), *self.numbers(s)]
+        lead = d.Paragraph((d.Strong("It is false."), " This part fails:"))
+        return [lead, d.Display(part), d.Paragraph(self.prose(why)), *self.numbers(s)]
+
     def findings(self) -> d.Section:
-        printed = self.printed_false()
-        none = (d.Paragraph(("Nothing that a source states is refuted in this run.",)),)
-        sections = [d.Section("false", ("False as printed",), self.refuted(printed) or none)]
-        others = [pair for pair in self.false() if pair not in printed]
+        printed, others = self.printed_false(), self.other_false()
+        sections: list[d.Section] = []
+        if printed or self.titles or self.entries:
+            none = (d.Paragraph(("Nothing that a paper states is refuted in this run.",)),)
+            sections.append(d.Section("false", ("False as printed",), self.refuted(printed) or none))
         if others:
-            sections.append(d.Section("refuted", ("Other refuted statements",), self.refuted(others)))
+            sections.append(d.Section("refuted", ("Refuted",), self.refuted(others)))
         survivors = [(s, c) for s in self.statements.values() for c in s["controls"] if c["outcome"] == "finding"]
         if survivors:
             rows = tuple(
@@ -344,7 +362,7 @@ class _Composer:
         s = self.statements[label]
         blocks: list[d.Block] = [self.environment(s)]
         if s["status"] == "REFUTED":
-            blocks += [d.Paragraph((d.Strong("It is false."),)), *self.witness(s)]
+            blocks += self.failure(s)
         for name in ("reason", "vacuity"):
             if s[name]:
                 blocks.append(d.Paragraph((d.Strong(f"{name.capitalize()}: "), *self.prose(_sentence(s[name])))))
@@ -364,10 +382,11 @@ class _Composer:
         if settings:
             pieces = [(*self.prose(name), ": ", *self.prose(text)) for name, text in settings.items()]
             blocks.append(d.Paragraph((d.Strong("Setting. "), *_joined(pieces, "; "), ".")))
+        blocks += self.setting(s)
         if s["assumptions"]:
             items: list[tuple[d.Block, ...]] = []
             for a in s["assumptions"]:
-                item: list[d.Block] = [d.Paragraph((d.Strong(f"{a['label']}: "), *self.prose(a["text"])))]
+                item: list[d.Block] = [d.Paragraph((d.Strong(f"{signs(a['label'])}: "), *self.prose(a["text"])))]
                 items.append((*item, d.Display(a["latex"])) if a["latex"] else tuple(item))
             blocks += [d.Paragraph((d.Strong("Assume"),)), d.Items(tuple(items))]
         lead = "Claim" if s["status"] not in CHECKED else "Then" if s["assumptions"] else "It holds that"
@@ -375,6 +394,24 @@ class _Composer:
         if s["scope"]:
             blocks.append(d.Paragraph(("for ", *self.prose(s["scope"]), ".")))
         return d.Environment(s["kind"], _source(s), tuple(blocks))
+
+    def setting(self, s: Row) -> list[d.Block]:
+        """The flows that a claim is about: sizes, start and loss of each."""
+        from theorytest.kernel.encoding import decode
+        from theorytest.latex import loss
+
+        problems: dict[str, Row] = {records.dumps(p): p for p in _nouns(s["statement"]["claim"], "InitialValueProblem")}
+        blocks: list[d.Block] = []
+        for number, problem in enumerate(problems.values(), 1):
+            name = f"Flow {number}. " if len(problems) > 1 else "Flow. "
+            sizes, start = (
+                list(_joined(list(_instance({**_NOTHING, **part}))))
+                for part in ({"sizes": problem["sizes"]}, {"blocks": problem["start"]})
+            )
+            of = d.Formula(loss(decode(problem["loss"])))
+            line = (d.Strong(name), "Gradient flow of ", of, " with ", *sizes, ", from ", *start, ".")
+            blocks.append(d.Paragraph(line))
+        return blocks
 
     def derivation(self, s: Row) -> list[d.Block]:
         steps = tuple(self.steps(s["steps"]))
@@ -426,8 +463,14 @@ class _Composer:
         return blocks
 
     def controls(self, s: Row) -> list[d.Block]:
+        absent = s.get("controls_not_run", 0)
+        missing = (
+            [d.Paragraph((d.Strong("Not in this record: "), f"{_count(absent, 'control')} that the run left out."))]
+            if absent
+            else []
+        )
         if not s["controls"]:
-            return []
+            return [*missing]
         outcomes = Counter(c["outcome"] for c in s["controls"])
         words = {"REFUTED": "refuted", "finding": "survive"}
         counts = ", ".join(f"{n} {words.get(name, name.lower())}" for name, n in outcomes.items())
@@ -445,23 +488,27 @@ class _Composer:
                     item.append(d.Paragraph(self.prose(_sentence(c[key])), "fine"))
             items.append(tuple(item))
         summary = (d.Strong("Controls"), f": {_count(len(s['controls']), 'variant')} that must fail; {counts}")
-        return [d.More(summary, (d.Items(tuple(items)),))]
+        return [d.More(summary, (d.Items(tuple(items)),)), *missing]
 
     def witness(self, part: Row) -> list[d.Block]:
-        """The exact numbers at which a refuted statement or control fails, and by how much."""
-        if "REFUTED" not in (part.get("status"), part.get("outcome")):
+        """By how much a refuted control fails, and the exact numbers at which it does."""
+        if part["outcome"] != "REFUTED":
             return []
+        why = records.margin(part)
+        return [*([d.Paragraph(self.prose(_sentence(why)), "fine")] if why else []), *self.numbers(part)]
+
+    def numbers(self, part: Row) -> list[d.Block]:
+        """The exact numbers at which a refuted statement or control fails, with the loss where they are a start."""
+        from theorytest.kernel.encoding import decode
+        from theorytest.latex import loss
+
         found = records.witness(part)
         if found is None:
             return []
-        instance, _ = found
+        instance, beside = found
         pieces = list(_instance(instance))
-        blocks: list[d.Block] = []
-        if pieces:
-            blocks.append(d.Paragraph((d.Strong("Fails at "), *_joined(pieces), "."), "fine"))
-        if records.margin(part):
-            blocks.append(d.Paragraph(self.prose(_sentence(records.margin(part))), "fine"))
-        return blocks
+        pieces += [(d.Formula(loss(decode(each))),) for each in _nouns(list(beside), "MeasuredLoss")]
+        return [d.Paragraph((d.Strong("Fails at "), *_joined(pieces), "."), "fine")] if pieces else []
 
     def evidence(self, s: Row) -> list[d.Block]:
         if not s["evidence"]:
@@ -478,7 +525,7 @@ class _Composer:
                 *self.prose(_sentence(e["detail"] or e["error"])),
             )
             items.append((d.Paragraph(line), *self.plots(s["label"], e)))
-        note = d.Paragraph((d.Strong("Evidence"), " (it proves nothing; it could have contradicted the proof)"))
+        note = d.Paragraph((d.Strong("Evidence"), " (no certificate covers it; it could have contradicted a proof)"))
         return [note, d.Items(tuple(items))]
 
     def plots(self, label: str, e: Row) -> Iterator[d.Plot]:
@@ -628,14 +675,22 @@ def _why_open(s: Row) -> str:
 
 def _settings(value: Any) -> Iterator[tuple[str, str]]:
     """Name and scope of every parameterization in the encoding of a statement."""
+    return ((found["name"], found["scope"]) for found in _nouns(value, "Parameterization"))
+
+
+def _nouns(value: Any, name: str) -> Iterator[Row]:
+    """Every noun of that name in the encoding of a value."""
     if isinstance(value, dict):
-        if value.get("is") == "Parameterization":
-            yield value["name"], value["scope"]
+        if value.get("is") == name:
+            yield value
         for item in value.values():
-            yield from _settings(item)
+            yield from _nouns(item, name)
     elif isinstance(value, list):
         for item in value:
-            yield from _settings(item)
+            yield from _nouns(item, name)
+
+
+_NOTHING: Row = {"sizes": [], "members": [], "blocks": [], "gradient": None, "letters": [], "variables": []}
 
 
 def _instance(instance: Row) -> Iterator[tuple[d.Inline, ...]]:

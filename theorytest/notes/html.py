@@ -169,7 +169,16 @@ class _Page:
     # -- inline --------------------------------------------------------------------------------------------------------
 
     def line(self, line: d.Line) -> str:
-        return "".join(map(self.inline, line))
+        """Inline elements; a formula is not parted from the sign that follows it."""
+        shown: list[str] = []
+        for place, piece in enumerate(line):
+            text = self.inline(piece)
+            after = isinstance(piece, str) and piece[:1] in (".", ",", ";", ":", ")")
+            if after and place and isinstance(line[place - 1], d.Formula) and "<wbr>" not in shown[-1]:
+                shown[-1] = f'<span class="kept">{shown[-1]}{text[:1]}</span>'
+                text = text[1:]
+            shown.append(text)
+        return "".join(shown)
 
     def inline(self, piece: d.Inline) -> str:
         match piece:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 
 from theorytest.latex import GREEK_LETTERS, GREEK_NAMES, symbol
@@ -16,6 +17,8 @@ _MARK = r"(?:_\{[^{}]*\}|_\w+|\^\{[^{}]*\}|\^\([^()]*\)|\^-?\w+)"
 _STEM = rf"(?:{_WORDS}|sum(?=_)|prod(?=_)|[{GREEK_LETTERS}]|[A-Za-z]\u0302|[A-Za-z]{{1,2}}|[A-Za-z]+(?=\^)|\d+)"
 _TOKENS = re.compile(
     rf"(?P<code>`[^`]+`)"
+    rf"|(?<!\w)(?P<rate>d/d[a-z])(?!\w)"
+    rf"|(?<=\s)x_(?P<times>[1-9mnN])(?=\s[A-Z])"
     rf"|(?P<label>\b[A-Z][A-Za-z]*\d*-[A-Za-z0-9][\w./()\-]*)"
     rf"|(?<![\w\\])(?P<formula>{_STEM}{_MARK}+'?)(?!\w)"
     rf"|(?<=[)\]|])(?P<power>\^(?:\([^()]*\)|\w+))"
@@ -25,7 +28,14 @@ _TOKENS = re.compile(
     rf"|(?<!\w)sqrt\((?P<root>[^()]*)\)"
     rf"|(?<![\w'’.\-/\\])(?P<letter>[b-zB-HJ-Z])(?![\w'’\-\u0300-\u036f]|\.\w)"
 )
+_FIRST = (  # before letters are told from words
+    (r"<(-?[^<>=\s][^<>=]*,[^<>=]*[^<>=\s])>", r"⟨\1⟩"),
+    (r"(?<=⟨)-grad\b", "−∇L"),
+    (r"(?<=\s)\(x\)(?=\s)", "⊗"),
+    (r"\bsum'(?=\s)", "Σ′"),
+)
 _SIGNS = (
+    (r"(?<=\s)\.\.\.(?=\s)", "…"),
     (r"(?<=\d)x(?=\d)", "×"),
     (r"<=", "≤"),
     (r">=", "≥"),
@@ -40,15 +50,18 @@ _SIGNS = (
 
 def prose(text: str, anchors: Collection[str] = ()) -> Line:
     """Text with its formulas (``W_l^T``, ``sigma_2``), names in backquotes, and known labels."""
+    for pattern, sign in _FIRST:
+        text = re.sub(pattern, sign, text)
+    text = re.sub(r"[^\W\d_](?=_)", lambda m: unicodedata.normalize("NFD", m[0]), text)  # a hat, and a subscript
     found: list[Inline] = []
     start = 0
     for match in _TOKENS.finditer(text):
         piece = _inline(match, anchors)
         if piece is None:
             continue
-        found += [_signs(text[start : match.start()]), *piece]
+        found += [signs(text[start : match.start()]), *piece]
         start = match.end()
-    found.append(_signs(text[start:]))
+    found.append(signs(text[start:]))
     return tuple(piece for piece in found if piece)
 
 
@@ -62,6 +75,10 @@ def _inline(match: re.Match[str], anchors: Collection[str]) -> list[Inline] | No
             while label and label not in anchors:
                 label = label[:-1] if label[-1] in ".,;:)-(" else ""
             return [Link(label), found[len(label) :]] if label else None
+        case "rate":
+            return [Formula(found)]
+        case "times":
+            return [Formula(rf"\times_{{{found}}}")]
         case "root":
             parts = [_formula(part) if re.fullmatch(rf"{_STEM}{_MARK}+", part) else part for part in found.split()]
             inner = " ".join(rf"\mathrm{{{part}}}" if _word(part) else part for part in parts)
@@ -114,7 +131,8 @@ def _word(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z]{3,}", text) is not None
 
 
-def _signs(text: str) -> str:
+def signs(text: str) -> str:
+    """Text with signs for what is written on a keyboard."""
     for pattern, sign in _SIGNS:
         text = re.sub(pattern, sign, text)
     return text

@@ -8,6 +8,7 @@ the kernel alone checks every status (`Recheck`).
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -20,13 +21,14 @@ from typing import Any
 from theorytest import latex
 from theorytest import record as records
 from theorytest.errors import InputError
-from theorytest.kernel.check import MALFORMED
+from theorytest.kernel.check import MALFORMED, check
+from theorytest.kernel.claim import All
 from theorytest.kernel.encoding import decode
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.statement import Derivation, Statement
+from theorytest.kernel.statement import REFUTED, Certificate, Derivation, Statement
 from theorytest.verification import describe
 
-__all__ = ["MALFORMED", "Recheck", "retold"]
+__all__ = ["MALFORMED", "Recheck", "failing", "retold"]
 
 
 def retold(record: Mapping[str, Any]) -> records.Record:
@@ -67,6 +69,21 @@ def _steps(entry: Mapping[str, Any], statement: Statement, library: Mapping[str,
         if isinstance(payload, Derivation):
             return latex.steps(statement, payload, library)
     return []
+
+
+def failing(entry: Mapping[str, Any]) -> str:
+    """LaTeX of the part of a refuted claim that fails at its witness, as the kernel finds; "" for a claim of one part,
+    or where no part fails alone."""
+    statement = _statement(entry)
+    if not isinstance(statement.claim, All) or not entry["certificates"]:
+        return ""
+    offered = entry["certificates"][0]
+    for part in statement.claim.claims:
+        alone = dataclasses.replace(statement, claim=part)
+        certificate = Certificate(offered["kind"], alone.digest, decode(offered["payload"]), offered["producer"])
+        if certificate.kind == "witness" and check(alone, certificate, {}).status == REFUTED:
+            return latex.claim(part)
+    return ""
 
 
 class Recheck:
