@@ -206,10 +206,11 @@ class Checker:
                 reasons.append(str(error).partition("): ")[2] or str(error))
         if decision is not None:
             statement = decision.statement  # it may have got an example
+            reasons += [decision.reason] if decision.reason else []
             if decision.certificate is not None and decision.verdict is not None:
                 found.append((decision.certificate, decision.verdict))
             else:
-                reasons += [decision.reason, *decision.notes]
+                reasons += decision.notes
         elif statement.kind == CONJECTURE and not tries:
             pass  # the claim cannot be read: the reason says why
         elif not found and not left_out and not assumed and not defines:
@@ -440,6 +441,11 @@ class Checker:
             "left_out": left_out,
         }
 
+    def survives(self, entry: loader.Entry, control: Control) -> bool:
+        """Whether a control is proved by what its author derives."""
+        made = self.control(entry, control)["entry"]
+        return made["outcome"] == "finding" and made["certificate"] is not None
+
     def _counterexample(self, statement: Statement) -> tuple[tuple[Certificate, Verdict] | None, str]:
         """The same for a statement; where the search itself cannot run, that is said."""
         try:
@@ -619,11 +625,11 @@ def describe(statement: Statement, *, brief: bool = False) -> dict[str, Any]:
 
 
 def _certificate(certificate: Certificate) -> dict[str, Any]:
-    from theorytest.kernel.encoding import digest, encode
+    from theorytest.kernel.encoding import encode
 
     return {
         "kind": certificate.kind,
-        "digest": digest(certificate),
+        "digest": certificate.digest,
         "payload": encode(certificate.payload),
         "producer": certificate.producer,
     }

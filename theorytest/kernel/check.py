@@ -30,7 +30,7 @@ from theorytest.kernel import (
 )
 from theorytest.kernel.claim import All, Claim, Identity, Inequality
 from theorytest.kernel.definition import uses
-from theorytest.kernel.encoding import decode, digest, validate
+from theorytest.kernel.encoding import decode, validate
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.flow import Flowpipes
 from theorytest.kernel.rules import Context, conclude
@@ -143,7 +143,7 @@ def check(statement: Statement, certificate: Certificate, library: Mapping[str, 
 def _check(statement: Statement, certificate: Certificate, library: Mapping[str, Statement]) -> Verdict:
     if certificate.statement != statement.digest:
         raise KernelError("it is for another statement")
-    name = digest(certificate)
+    name = certificate.digest
     payload = certificate.payload
     if certificate.kind == "witness" and isinstance(payload, Witness):
         found = refutes(statement, payload)
@@ -255,7 +255,7 @@ def _recheck_one(entry: Any, parent: Any, library: dict[str, Statement]) -> list
     problems: list[str] = []
     for item in offered:
         certificate = Certificate(item["kind"], entry["digest"], decode(item["payload"]), item["producer"])
-        if digest(certificate) != item["digest"]:
+        if certificate.digest != item["digest"]:
             problems.append("a certificate does not have the digest that the record says")
             continue
         verdict = check(statement, certificate, library)

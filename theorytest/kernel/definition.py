@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from theorytest.kernel.claim import Claim, Definition
+from theorytest.kernel.encoding import field_names
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.statement import Statement
 
@@ -22,8 +23,8 @@ def nouns(value: Any) -> Iterator[Any]:
             yield from nouns(item)
     elif dataclasses.is_dataclass(value):
         yield value
-        for field in dataclasses.fields(value):
-            yield from nouns(getattr(value, field.name))
+        for name in field_names(cast("type[Any]", type(value))):
+            yield from nouns(getattr(value, name))
 
 
 def uses(statement: Statement, definition: Claim) -> bool:

@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 import types
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
 from typing import Any, TypeVar, Union, cast, dataclass_transform, get_args, get_origin, get_type_hints
@@ -35,40 +36,53 @@ def noun(cls: type[T]) -> type[T]:
 
 
 @cache
-def _hints(cls: type[Any]) -> dict[str, Any]:
-    return get_type_hints(cls)
+def field_names(cls: type[Any]) -> tuple[str, ...]:
+    """The names of a dataclass's fields, in order; of another class, none."""
+    return tuple(field.name for field in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else ()
 
 
 @cache
-def _field_names(cls: type[Any]) -> tuple[str, ...]:
-    """The names of a dataclass's fields, in order."""
-    return tuple(field.name for field in dataclasses.fields(cls))
-
-
-@cache
-def _parts(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    return get_origin(annotation), get_args(annotation)
+def _types(cls: type[Any]) -> dict[str, tuple[Callable[[Any], bool], Any]]:
+    """For each field of a dataclass, whether a value has its declared type, and that type."""
+    hints = get_type_hints(cls)
+    return {name: (_test(hints[name]), hints[name]) for name in field_names(cls)}
 
 
 def conforms(value: Any, annotation: Any) -> bool:
     """Whether a value has the exact type that an annotation asks for (no float for a number, no bool for an int)."""
+    return _test(annotation)(value)
+
+
+@cache
+def _test(annotation: Any) -> Callable[[Any], bool]:
+    """The test of `conforms` for one annotation."""
     if annotation is Any:
-        return True
-    origin, inner = _parts(annotation)
+        return lambda value: True
+    origin, inner = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        return any(conforms(value, option) for option in inner)
+        options = tuple(map(_test, inner))
+        return lambda value: any(option(value) for option in options)
     if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        items = cast("tuple[Any, ...]", value)
-        if len(inner) == 2 and inner[1] is Ellipsis:
-            return all(conforms(item, inner[0]) for item in items)
-        return len(items) == len(inner) and all(map(conforms, items, inner))
+        return _tuple_test(inner)
     if annotation in (None, type(None)):
-        return value is None
+        return lambda value: value is None
     if annotation is int:
-        return type(value) is int
-    return isinstance(value, annotation)
+        return lambda value: type(value) is int
+    return lambda value: isinstance(value, annotation)
+
+
+def _tuple_test(inner: tuple[Any, ...]) -> Callable[[Any], bool]:
+    if len(inner) == 2 and inner[1] is Ellipsis:
+        every = _test(inner[0])
+        return lambda value: isinstance(value, tuple) and all(map(every, cast("tuple[Any, ...]", value)))
+    tests = tuple(map(_test, inner))
+
+    def each(value: Any) -> bool:
+        items = cast("tuple[Any, ...]", value)
+        fits = isinstance(value, tuple) and len(items) == len(tests)
+        return fits and all(test(item) for test, item in zip(tests, items, strict=True))
+
+    return each
 
 
 def validate(value: Any) -> None:
@@ -76,18 +90,19 @@ def validate(value: Any) -> None:
     if isinstance(value, tuple):
         for item in cast("tuple[Any, ...]", value):
             validate(item)
-    elif dataclasses.is_dataclass(value):
-        cls = cast("type[Any]", type(value))
-        held = {name: getattr(value, name) for name in _field_names(cls)}
-        _fits(cls, held)
-        validate(tuple(held.values()))
+        return
+    cls = cast("type[Any]", type(value))
+    for name in field_names(cls):
+        held = getattr(value, name)
+        _fits(cls, name, held)
+        validate(held)
 
 
-def _fits(cls: type[Any], fields: dict[str, Any]) -> None:
-    """Raise unless each field has the type that the noun declares for it."""
-    for name, held in fields.items():
-        if not conforms(held, _hints(cls)[name]):
-            raise KernelError(f"{cls.__name__}.{name} holds {held!r}, needed {_hints(cls)[name]}")
+def _fits(cls: type[Any], name: str, held: Any) -> None:
+    """Raise unless a field has the type that the noun declares for it."""
+    test, annotation = _types(cls)[name]
+    if not test(held):
+        raise KernelError(f"{cls.__name__}.{name} holds {held!r}, needed {annotation}")
 
 
 def encode(value: Any) -> Any:
@@ -98,7 +113,7 @@ def encode(value: Any) -> Any:
         return [encode(item) for item in cast("tuple[Any, ...]", value)]
     cls = cast("type[Any]", type(value))
     if _NOUNS.get(cls.__name__) is cls:
-        return {"is": cls.__name__} | {name: encode(getattr(value, name)) for name in _field_names(cls)}
+        return {"is": cls.__name__} | {name: encode(getattr(value, name)) for name in field_names(cls)}
     if isinstance(value, Fraction):
         return {"q": str(value)}
     raise KernelError(f"not exact data: {value!r} of type {type(value).__name__}")
@@ -125,10 +140,11 @@ def _decode_object(data: dict[str, Any]) -> Any:
             raise KernelError(f"a rational number in lowest terms was needed, given {data['q']!r}")
         return value
     cls = _NOUNS.get(str(data.get("is")))
-    if cls is None or set(data) != {"is", *_field_names(cls)}:
+    if cls is None or set(data) != {"is", *field_names(cls)}:
         raise KernelError(f"not a noun of the kernel: {sorted(map(str, data))} with is={data.get('is')!r}")
     fields = {name: decode(item) for name, item in data.items() if name != "is"}
-    _fits(cls, fields)  # before the noun looks at its fields itself
+    for name, held in fields.items():
+        _fits(cls, name, held)  # before the noun looks at its fields itself
     return cls(**fields)
 
 

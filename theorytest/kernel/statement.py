@@ -144,6 +144,11 @@ class Certificate:
     payload: Derivation | Witness | Instances | Flowpipes
     producer: str
 
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all of it, by which verdicts and records name it. (Worked out once.)"""
+        return digest(self)
+
 
 @noun
 class Rest:
