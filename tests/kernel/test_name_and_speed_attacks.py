@@ -56,7 +56,7 @@ from theorytest.kernel.statement import (
     Witness,
 )
 from theorytest.kernel.terms import Tensor, Term, constant
-from theorytest.models import CP, DEEP_MATRIX
+from theorytest.models import CP, DEEP_CP, DEEP_MATRIX
 
 NAMES = ("r", "_v9", "_v1", "v0", "v1", "_row", "_column", "_0", "_f0")
 
@@ -171,7 +171,7 @@ def test_values_whose_indices_are_out_of_order() -> None:
             assert witnessed(state(claim), wrong).status == REFUTED
 
 
-# -- legs of an empty chain --------------------------------------------------------------------------------------------
+# -- legs of what is empty ---------------------------------------------------------------------------------------------
 
 
 def test_a_leg_that_only_an_empty_chain_has() -> None:
@@ -184,6 +184,13 @@ def test_a_leg_that_only_an_empty_chain_has() -> None:
     assert alone.at({"k": 1, "B": 2, "d": 3, "h": 3}).blocks == {"A[1]": (2, 3, 3), "c": (3,)}
     shared = Parameterization("", Product((chain, Block("c", (), ("b", "y")))), ("x",), legs, "")
     assert shared.at({"k": 0, "B": 2, "d": 3}).blocks == {"c": (2, 3)}
+
+
+def test_a_leg_that_only_an_empty_family_has() -> None:
+    """Without factors, the sum over the components of a CP factorization would be lost."""
+    with pytest.raises(KernelError, match="no block has the leg r"):
+        CP.at({"N": 0, "R": 2, "d": ()})
+    assert DEEP_CP.at({"N": 0, "R": 2, "d": (), "k": (), "h": ()}).blocks == {"c": (2,)}
 
 
 # -- variables that are read off a flow --------------------------------------------------------------------------------

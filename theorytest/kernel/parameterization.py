@@ -647,6 +647,9 @@ class _Expansion:
             for part in node.parts:
                 self.read(part, around)
         elif isinstance(node, Each):
+            for leg in _open_legs(node.body):
+                if not _stem(leg)[1]:
+                    self.dim(leg)  # where the family is empty, another block has to have it
             for member in range(1, self.number(node.count, around) + 1):
                 self.read(node.body, (*around, (node.index, member)))
         else:
