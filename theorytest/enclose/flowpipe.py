@@ -1,11 +1,10 @@
 """Certified enclosures of gradient flow: the search for steps that the kernel accepts.
 
-The kernel (`theorytest.kernel.flow`) checks a step: it makes the Taylor polynomial itself, bounds its defect, the
-logarithmic norm and the radius. What is chosen here is how long the steps are, of which order, with how many bits,
-and which bounds of the logarithmic norm are claimed (floating-point eigenvalues and a little more). Nothing here is
-trusted.
+The kernel (`theorytest.kernel.flow`) checks a step: it bounds the defect of a polynomial, the logarithmic norm and the
+radius. What is chosen here is how long the steps are, their polynomials (`collocation`), with how many bits, and which
+bounds of the logarithmic norm are claimed (floating-point eigenvalues and a little more). Nothing here is trusted.
 
-A first run with few digits measures how much errors grow along the flow; the second has as many digits more.
+A first run in float64 measures how much errors grow along the flow; the second has as many digits more.
 """
 
 from __future__ import annotations
@@ -18,14 +17,16 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from flint import arb, arb_poly, ctx, fmpq
+from flint import arb, arb_poly, ctx, fmpq, fmpz_poly
 
+from theorytest.enclose.collocation import FloatField, Grid, predict, refined
 from theorytest.enclose.flow import start_of
 from theorytest.enclose.subspace import invariant_basis
 from theorytest.enclose.taylor import exact
 from theorytest.errors import InputError
 from theorytest.kernel import flow as kernel
 from theorytest.kernel.ball import ball, precision
+from theorytest.kernel.chebyshev import powers
 from theorytest.kernel.claim import Claim
 from theorytest.kernel.encoding import digest
 from theorytest.kernel.errors import KernelError
@@ -41,7 +42,8 @@ from theorytest.kernel.initial_value import (
 )
 from theorytest.kernel.parameterization import Array
 from theorytest.kernel.quantity import Comparison
-from theorytest.kernel.trajectory import Trajectory, digits, problems_of
+from theorytest.kernel.trajectory import Trajectory, problems_of
+from theorytest.kernel.trajectory import digits as digits_of
 from theorytest.quantity import Quantity, equal
 
 Bounds = tuple[Fraction, Fraction]
@@ -52,7 +54,8 @@ BUDGET = "time spent: raise max_seconds"
 STEPS = "steps spent: raise max_steps"
 LOST = "digits lost: errors grow faster than the digits allow; raise digits"
 
-REHEARSAL = 20  # digits of the first run; with fewer, its steps are so short that it costs more
+REHEARSAL = 20  # degree of the polynomials of the first run
+ROUGH = 1e-9  # relative size of their last coefficients
 COLLAPSE = 60  # bits; a step below 2**-COLLAPSE of the longest one and of the time reached: a singularity
 SLACK = 0.1  # of the exponent by which the radius grows in a step, that the bounds of the Jacobian may lose
 MOST_PIECES = 64  # of a step, for which the Jacobian is bounded one by one
@@ -61,28 +64,27 @@ APART = -10.0  # log2 of the radius, relative to the largest coordinate, beyond 
 
 @dataclass(frozen=True)
 class Plan:
-    """Tolerance of the defect of a step (log2), order and bits of its polynomial."""
+    """Tolerance of the defect of a step (log2), degree and bits of its polynomial."""
 
     tolerance: int
-    order: int
+    degree: int
     bits: int
 
     @classmethod
     def of(cls, digits: int) -> Plan:
-        """For an error of ``10**-digits`` a step; the order is the one that costs least per unit of time."""
+        """For an error of ``10**-digits`` a step; the degree is the one that was measured to cost least."""
         tolerance = -math.ceil(digits * math.log2(10))
-        return cls(tolerance, max(10, math.ceil(1.152 * digits)), 24 - tolerance)
+        return cls(tolerance, 12 + math.ceil(1.4 * digits), 24 - tolerance)
 
 
 @dataclass
 class Search:
-    """A run: steps and pieces that the kernel accepted, why it ended, log2 of how much an error may have grown."""
+    """A run: steps and pieces that the kernel accepted, the time reached, why it ended."""
 
     steps: list[kernel.FlowStep]
     pieces: list[kernel.Piece]
     reached: Fraction
     status: str
-    growth: float
 
 
 def short(value: Fraction, bits: int = 12) -> Fraction:
@@ -164,24 +166,66 @@ class Searcher:
     def __init__(self, problem: InitialValueProblem, basis: Basis | None) -> None:
         self.problem = problem
         self.enclosure = kernel.Enclosure(problem, basis)
+        self._fields: dict[tuple[int, ...], FloatField] = {}
 
-    def run(self, until: Fraction, plan: Plan, *, deadline: float, max_steps: int, check: bool = True) -> Search:
-        """Steps from time 0 until a time. check=False: growth only, as if radii were 0."""
-        done = Search([], [], Fraction(0), DONE, 0.0)
-        state = self.enclosure.begin(plan.bits)
-        length = self._first_length(state, plan)
-        longest = largest = Fraction(0)
+    def field(self, pieces: tuple[int, ...]) -> FloatField:
+        """The vector field in float64."""
+        if pieces not in self._fields:
+            self._fields[pieces] = FloatField(self.enclosure.field(pieces))
+        return self._fields[pieces]
+
+    def growth(self, until: Fraction, *, deadline: float) -> float:
+        """log2 of how much an error may grow up to a time: an estimate in float64."""
+        grid = Grid.of(REHEARSAL)
+        point = np.array([float(x) for x in self.enclosure.start])
+        reached, end, length, growth = 0.0, float(until), 0.125, 0.0
+        while reached < end and time.monotonic() < deadline and length > 1e-12 * (reached + 1e-6):
+            field = self.field(self._pieces([Fraction(x) for x in point]))
+            length = min(length, end - reached)
+            points = predict(field, grid, point, length)
+            tail = math.inf if points is None else _tail(grid, points)
+            if points is None or tail > 100 * ROUGH:
+                length /= 4 if tail == math.inf else min(4.0, 1.1 * (tail / ROUGH) ** (1 / REHEARSAL))
+                continue
+            last = self._last_within(field, points)
+            norms = field.norms(field.jacobian(points[:, : last + 1]))
+            share = float(1 - np.cos(np.pi * last / (points.shape[1] - 1))) / 2
+            growth = max(0.0, growth + float(norms.mean()) * share * length / math.log(2))
+            point = points[:, last]
+            reached += share * length
+            length *= min(2.0, (ROUGH / max(tail, 1e-300)) ** (1 / REHEARSAL))
+        return growth
+
+    def _last_within(self, field: FloatField, points: Any) -> int:
+        """The last point up to which all residuals stay in their pieces of the slope, and one more."""
+        breaks = self.problem.loss.slope.breaks
+        last = points.shape[1] - 1
+        if breaks:
+            values = field.values(points)
+            for slot in field.made.residuals:
+                places = np.searchsorted(np.array([float(x) for x in breaks]), values[slot], side="right")
+                changes = np.nonzero(places != places[0])[0]
+                if len(changes):
+                    last = min(last, int(changes[0]))
+        return last
+
+    def run(self, until: Fraction, plan: Plan, *, deadline: float, max_steps: int) -> Search:
+        """Steps from time 0 until a time."""
+        done = Search([], [], Fraction(0), DONE)
+        state = self.enclosure.begin()
+        length = Fraction(1, 8)
+        longest, largest = Fraction(0), max(map(abs, state.centre), default=Fraction(0))
         count, most = 1, 0.0
         while done.reached < until:
-            if done.steps and (late := time.monotonic() > deadline) | (len(done.steps) >= max_steps):
-                done.status = BUDGET if late else STEPS
+            if len(done.steps) >= max_steps:
+                done.status = STEPS
                 break
             remaining = kernel.up(until - done.reached, 20)
-            trial = self._step(state, min(length, remaining), plan, count, most, check)
-            if trial is None:
-                done.status = LOST
+            trial = self._step(state, min(length, remaining), plan, count, most, deadline)
+            if isinstance(trial, str):
+                done.status = trial
                 break
-            step, piece, count = trial
+            step, piece, count, wanted = trial
             cut = 4 * step.length < min(length, remaining)  # short of a kink, or over one
             longest = max(longest, step.length)
             if not cut and step.length < remaining and step.length < max(longest, done.reached) / 2**COLLAPSE:
@@ -190,74 +234,88 @@ class Searcher:
             done.steps.append(step)
             done.pieces.append(piece)
             done.reached = piece.end
-            change = float(sum(a + b for a, b in step.norms) * step.length) / (2 * len(step.norms))
             most = float(sum(max(0, a, b) for a, b in step.norms) * step.length) / len(step.norms)
-            done.growth = max(0.0, done.growth + change / math.log(2)) + 0.0
             state = self.enclosure.after(piece)
-            largest = max(largest, *(Fraction(abs(value), 1 << state.bits) for value in state.centre))
-            if check and log2(piece.exit_radius) > log2(largest or Fraction(1)) + APART:
+            largest = max(largest, *map(abs, state.centre))
+            if log2(piece.exit_radius) > log2(largest or Fraction(1)) + APART:
                 done.status = LOST
                 break
-            state = replace(state, radius=Fraction(0)) if not check else state
-            length = length if cut else self._next_length(step, piece, plan)
+            length = length if cut and step.pieces else wanted
         return done
 
-    def _first_length(self, state: kernel.State, plan: Plan) -> Fraction:
-        field = self.enclosure.field(self._pieces(state))
-        length = Fraction(1)
-        for _ in range(60):
-            series = kernel.taylor(field, state.centre, state.bits, plan.order, length)
-            ratio = _ratio(series, plan.order, plan.tolerance + state.bits)
-            length = short(length * power(max(-40.0, min(40.0, ratio))))
-            if abs(ratio) < 1 or ratio >= 40:
-                break
-        return length
-
-    def _next_length(self, step: kernel.FlowStep, piece: kernel.Piece, plan: Plan) -> Fraction:
-        ratio = _ratio(piece.series, plan.order, plan.tolerance + piece.bits)
-        return short(step.length * power(max(-2.0, min(1.0, ratio))))
-
     def _step(
-        self, state: kernel.State, length: Fraction, plan: Plan, count: int, most: float, check: bool
-    ) -> tuple[kernel.FlowStep, kernel.Piece, int] | None:
-        """One step that the kernel accepts: shorter where the defect is too large, finer where the Jacobian's bounds
-        are too wide, in a wider tube where it is too narrow."""
+        self, state: kernel.State, length: Fraction, plan: Plan, count: int, most: float, deadline: float
+    ) -> tuple[kernel.FlowStep, kernel.Piece, int, Fraction] | str:
+        """One step that the kernel accepts, how many pieces it needed, and a length for the next one: shorter where the
+        defect is too large, finer where the Jacobian's bounds are too wide, in a wider tube where it is too narrow. Or
+        why there is none."""
         floor = Fraction(1, 1 << -plan.tolerance)
-        tube = kernel.up(2 * (state.radius + 4 * floor) * power(min(60.0, 1.5 * most / math.log(2))), 16)
-        pieces = self._pieces(state)
-        for _ in range(200):
-            zero = ((Fraction(0), Fraction(0)),)
-            step = kernel.FlowStep(length, plan.order, plan.bits, tube, zero * count, pieces)
+        pieces = self._pieces(state.centre)
+        field, grid = self.field(pieces), Grid.of(plan.degree)
+        start = np.array([float(x) for x in state.centre])
+        shortest = length / 2**COLLAPSE
+        if pieces:
+            shortest = min(shortest, power(plan.tolerance / 2 - 8))  # over a kink
+        narrow = kernel.up(2 * (state.radius + 4 * floor) * power(min(60.0, 1.5 * most / math.log(2))), 16)
+        while length > shortest:
+            if time.monotonic() > deadline:
+                return BUDGET
+            points = predict(field, grid, start, float(length))
+            if points is None:
+                length = short(length / 4)
+                continue
+            slow = _excess(grid, points, plan)
+            if slow > 2:
+                length = short(length * power(max(-3.0, -1.1 * slow / plan.degree)))
+                continue
+            step = kernel.FlowStep(length, plan.bits, (), narrow, ((Fraction(0), Fraction(0)),), pieces)
+            found = refined(field, grid, points, state.centre, step, plan.tolerance)
+            if found is None:
+                length = short(length / 4)
+                continue
+            outcome = self._checked(state, found, plan, count, slow)
+            if isinstance(outcome, Fraction):
+                length = outcome
+                continue
+            return outcome
+        return SINGULAR
+
+    def _checked(
+        self, state: kernel.State, step: kernel.FlowStep, plan: Plan, count: int, slow: float
+    ) -> tuple[kernel.FlowStep, kernel.Piece, int, Fraction] | Fraction | str:
+        """As `_step`, for one polynomial; or the length of a better one."""
+        floor = Fraction(1, 1 << -plan.tolerance)
+        length = step.length
+        for _ in range(40):
+            step = replace(step, norms=((Fraction(0), Fraction(0)),) * count)
             attempt = self.enclosure.attempt(state, step)
             shorter = self._before_a_kink(attempt, step, floor)
             if shorter is not None and shorter < length:
-                length = shorter
-                continue
+                return shorter
             spread = max(float(end.spread) for ends in attempt.ends for end in ends)
             loss = spread * float(length)
             if not loss < SLACK * MOST_PIECES**2:  # also where it is not finite: finer pieces would not do
-                length = short(length / 8)
-                continue
+                return short(length / 8)
             if loss > SLACK and count < MOST_PIECES:
                 count = min(MOST_PIECES, math.ceil(1.1 * count * math.sqrt(loss / SLACK)))
                 continue
-            norms = tuple((_norm(left), _norm(right)) for left, right in attempt.ends)
-            step = replace(step, norms=norms)
+            step = replace(step, norms=tuple((_norm(left), _norm(right)) for left, right in attempt.ends))
             defect = self.enclosure.defect(attempt, step)
-            if defect > 4 * floor:
-                ratio = (plan.tolerance - log2(defect)) / (plan.order + 1 if shorter is None else 2)
-                length = short(length * power(max(-10.0, ratio - 0.01)))
-                continue
-            inside, _ = kernel.grown(step, state.radius, defect)
-            if not inside < tube:
+            excess = log2(defect) - plan.tolerance
+            if excess > 4:
+                rate = plan.degree if shorter is None else 2
+                return short(length * power(max(-10.0, -excess / rate - 0.02)))
+            inside, _ = kernel.grown(step, attempt.radius, defect)
+            if not inside < step.tube:
                 if log2(inside) > 0:
-                    break
-                tube = kernel.up(2 * inside, 16)
+                    return LOST
+                step = replace(step, tube=kernel.up(2 * inside, 16))
                 continue
             piece = self.enclosure.accept(attempt, step, defect)
             finer = max(1, math.ceil(count * math.sqrt(max(loss, 1e-9) / SLACK) * 0.9))
-            return step, piece, min(count, finer)
-        return None
+            wanted = short(length * power(max(-2.0, min(2.0, -slow / plan.degree))))
+            return step, piece, min(count, finer), wanted
+        return LOST
 
     def _before_a_kink(self, attempt: kernel.Attempt, step: kernel.FlowStep, floor: Fraction) -> Fraction | None:
         """Where a residual may leave its piece of the slope: the length of a step that ends just before the kink, or,
@@ -268,22 +326,44 @@ class Searcher:
         if not attempt.kinks:
             return None
         near = power(log2(floor) / 2 - 3)
+        values = kernel.run(attempt.field.measured, step, {})
         with precision(step.bits + 32):
-            values: list[Any] = list(attempt.polynomials)
-            for node in attempt.field.nodes:
-                if node.slot > max(attempt.field.residuals):
-                    break
-                values.append(sum_of(node, values, arb_poly()))
-            residuals = [values[slot] for slot in {residual for residual, _ in attempt.kinks.values()}]
-            crossings = [_first_root(z - rational(b)) for z in residuals for b in self.problem.loss.slope.breaks]
+            crossings: list[Fraction | None] = []
+            for slot in {residual for residual, _ in attempt.kinks.values()}:
+                path = powers([int(x) for x in values[slot].coefficients()] or [0])(fmpz_poly([-1, 2]))
+                residual = arb_poly(path) * kernel.fixed(1, step.bits)
+                crossings += [_first_root(residual - rational(b)) for b in self.problem.loss.slope.breaks]
         times = [place * step.length for place in crossings if place is not None]
         if not times:
             return max(short(step.length / 2), near)
         first = min(times)
-        return short(first - near) if first > 2 * near else short(first + near, 24)
+        bits = max(24, 4 - math.floor(log2(near)))  # one step, however long, ends within ``near`` of the kink
+        return short(first - near, bits) if first > 2 * near else short(first + near, 24)
 
-    def _pieces(self, state: kernel.State) -> tuple[int, ...]:
-        return pieces_at(self.problem, [Fraction(x, 1 << state.bits) for x in state.centre], self.enclosure.basis)
+    def _pieces(self, centre: Sequence[Fraction]) -> tuple[int, ...]:
+        return pieces_at(self.problem, centre, self.enclosure.basis)
+
+
+def _tail(grid: Grid, points: Any) -> float:
+    """The last coefficients of polynomials through values, relative to the largest value."""
+    last = grid.series[-3:] @ points.T
+    return float(np.abs(last).max() / max(1e-300, np.abs(points).max()))
+
+
+def _excess(grid: Grid, points: Any, plan: Plan) -> float:
+    """log2 of the last coefficient over what the tolerance allows, from the decay of those that float64 shows."""
+    sizes = np.abs(grid.series @ points.T).max(axis=1)
+    top = float(sizes.max())
+    if not top:
+        return -math.inf
+    tails = np.maximum.accumulate(sizes[::-1])[::-1]  # the largest from each one on
+    seen = int(np.argmax(tails < 1e-13 * top)) or len(tails)
+    if seen < 4:
+        return -math.inf
+    logs = np.log2(tails[:seen])
+    begin = seen // 4
+    decay = min(0.0, float(logs[seen - 1] - logs[begin]) / (seen - 1 - begin))
+    return float(logs[seen - 1]) + decay * (plan.degree - seen + 1) - plan.tolerance + math.log2(plan.degree) - 4
 
 
 def _norm(bounds: kernel.Bounds) -> Fraction:
@@ -312,16 +392,6 @@ def _first_root(polynomial: arb_poly) -> Fraction | None:
             return low
         left = right
     return None
-
-
-def _ratio(series: Any, order: int, limit: float) -> float:
-    """log2 of the step's best length over its length: the last coefficients, so scaled, lie below 2**limit."""
-    best = math.inf
-    for k in range(order, order - 3, -1):
-        top = max(abs(values[k]) for values in series)
-        if top:
-            best = min(best, (limit - log2(Fraction(top))) / k)
-    return best
 
 
 # -- the enclosure ----------------------------------------------------------------------------------------------------
@@ -361,7 +431,7 @@ class Flowpipe:
     def digits(self) -> int:
         """How many decimals of every parameter are certified at the time reached."""
         piece = self.trajectory.piece(self.reached)
-        return digits(piece.exit_radius if self.reached == piece.end else piece.radius)
+        return digits_of(piece.exit_radius if self.reached == piece.end else piece.radius)
 
     @property
     def certificate(self) -> kernel.Flowpipes:
@@ -488,15 +558,25 @@ def enclose_problem(
     """The same for a problem of the kernel."""
     begin = time.monotonic()
     search = Searcher(problem, basis or invariant_basis(problem, pieces_at(problem)))
-    rehearsal = search.run(
-        until, Plan.of(REHEARSAL), deadline=begin + max_seconds / 3, max_steps=max_steps, check=False
-    )
-    extra = 2 + math.ceil(rehearsal.growth * math.log10(2) + math.log10(1 + len(rehearsal.steps)))
+    growth = search.growth(until, deadline=begin + max_seconds / 4)
+    extra = 2 + math.ceil(growth * math.log10(2))
     found = search.run(until, Plan.of(digits + extra), deadline=begin + max_seconds, max_steps=max_steps)
+    for _ in range(2):
+        missing = digits - certified(found)
+        if found.status != DONE or missing <= 0:
+            break
+        extra += missing + 1
+        found = search.run(until, Plan.of(digits + extra), deadline=begin + max_seconds, max_steps=max_steps)
     if not found.steps:
         raise InputError(f"no step could be enclosed ({found.status}): check the start, or raise digits")
     steps = kernel.FlowSteps(digest(problem), search.enclosure.basis, tuple(found.steps))
-    return Flowpipe(problem, steps, Trajectory(problem, found.pieces), until, found.status)
+    pieces = [part for piece in found.pieces for part in piece.parts()]
+    return Flowpipe(problem, steps, Trajectory(problem, pieces), until, found.status)
+
+
+def certified(found: Search) -> int:
+    """How many decimals are certified at the end of a run."""
+    return digits_of(found.pieces[-1].exit_radius) if found.pieces else 0
 
 
 def certificate(claim: Claim, *, digits: int = 30, max_seconds: float = 600) -> kernel.Flowpipes:

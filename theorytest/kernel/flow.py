@@ -1,14 +1,15 @@
 """Certified enclosure of gradient flow: one step is a polynomial in time and a radius, checked in ball arithmetic.
 
-A step of length h starts from an exact centre c and a radius r: the solution, in the coordinates u of an invariant
-subspace (see `initial_value`), is within r of c at its beginning, in the norm ||v||^2 = sum of squares[j] v_j^2 (the
-Euclidean norm of E v). The kernel
+A step of length h is a polynomial p on [-1, 1], in s = 2 (t - start) / h - 1, that the certificate holds (a Chebyshev
+series in integers). The solution, in the coordinates u of an invariant subspace (see `initial_value`), is known to be
+within some radius of an exact centre at its beginning, and so within a radius r of p(-1), in the norm ||v||^2 = sum of
+squares[j] v_j^2 (the Euclidean norm of E v). The kernel
 
-1. makes a polynomial p on [0, 1] with p(0) = c, the Taylor polynomial of the flow in s = (t - start) / h, in integers
-   (how it is made does not matter for what follows);
-2. bounds the logarithmic norm of the Jacobian on the tube {u : ||u - p(s)|| <= tube, 0 <= s <= 1};
-3. bounds the defect d(s) = p'(s) - h f(p(s)) by the coefficients of the polynomial d, computed in balls;
-4. concludes by Gronwall's lemma, and checks that the solution does not leave the tube.
+1. bounds the logarithmic norm of the Jacobian on the tube {u : ||u - p(s)|| <= tube, -1 <= s <= 1};
+2. bounds the defect d = p' - h/2 f(p): as a Chebyshev series in integers with a remainder (see `chebyshev`);
+3. concludes by Gronwall's lemma, and checks that the solution does not leave the tube.
+
+How p was found does not matter. In the theorem the step is written on [0, 1].
 
 **Theorem.** Let f be locally Lipschitz, u' = h f(u), ||u(0) - p(0)|| <= r, D >= integral of ||d||, and let [0, 1] be
 cut into m equal pieces; let h <v, J v> <= mu(s) ||v||^2 for every J among the (generalised) Jacobians at the points of
@@ -42,31 +43,33 @@ Radii are exact dyadic numbers, rounded up. The precision of FLINT is set and pu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from operator import mul
-from typing import Any
+from functools import cache, cached_property
 
 from flint import arb, arb_mat, arb_poly, fmpq, fmpz, fmpz_poly
 
+from theorytest.kernel import chebyshev
 from theorytest.kernel.ball import precision
+from theorytest.kernel.chebyshev import Series
 from theorytest.kernel.encoding import digest, noun
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.initial_value import (
     Basis,
     Field,
     InitialValueProblem,
+    Node,
     coordinates,
     derivative,
     field,
     rational,
     require_invariant,
-    sum_of,
 )
 
 CURVATURE_BITS = 96  # of the Jacobian and of radii: they need few digits, and any number of bits is rigorous
-LARGE = 400  # bits; from here on FLINT's integers are faster than Python's
-MOST_BITS, MOST_ORDERS, MOST_PIECES = 1 << 16, 1 << 11, 1 << 10  # what a certificate may ask for
+SMALL = 50  # bits below the largest coefficient; what is smaller counts as a radius where the Jacobian is bounded
+MOST_BITS, MOST_DEGREE, MOST_PIECES = 1 << 16, 1 << 11, 1 << 10  # what a certificate may ask for
+PARTS = 4  # of a step, for what is asked of it later; a power of two
 MOST_SHIFT = 1 << 22  # binary digits before or after the point of a bound
 Pair = tuple[arb, arb]
 Norms = tuple[tuple[Fraction, Fraction], ...]
@@ -76,14 +79,15 @@ Norms = tuple[tuple[Fraction, Fraction], ...]
 class FlowStep:
     """What a certificate says of one step.
 
-    length: in time, dyadic; order, bits: of the Taylor polynomial and of its fixed-point coefficients; tube: a radius
-    that the solution does not leave; norms: for each of equal pieces of the step, bounds of the logarithmic norm (per
-    unit of time) at its two ends; pieces: of the slope, for each measurement (() where it has one).
+    length: in time, dyadic; series: for each coordinate the coefficients a_0, a_1, ... of the polynomial a_0 + 2 (a_1
+    T_1(s) + a_2 T_2(s) + ...), s from -1 to 1 over the step, as integers in units of 2^-bits; tube: a radius that the
+    solution does not leave; norms: for each of equal pieces of the step, bounds of the logarithmic norm (per unit of
+    time) at its two ends; pieces: of the slope, for each measurement (() where it has one).
     """
 
     length: Fraction
-    order: int
     bits: int
+    series: tuple[tuple[int, ...], ...]
     tube: Fraction
     norms: Norms
     pieces: tuple[int, ...] = ()
@@ -110,49 +114,81 @@ class Flowpipes:
 
 @dataclass(frozen=True)
 class Piece:
-    """A step that was checked: the flow is within ``radius`` of the polynomial from ``start`` to ``start + length``.
+    """A step that was checked, or an equal part of one: the flow is within ``radius`` of the polynomial over it.
 
-    series: fixed-point coefficients in (t - start) / length of each coordinate, ``bits`` after the point; exit_radius:
-    at its end; field: of the coordinates.
+    chebyshev: coefficients in s as in `FlowStep`, step_bits after the point; part: which of how many parts of the step
+    (a power of two); exit_radius: at the end of the part; field: of the coordinates.
     """
 
     start: Fraction
     length: Fraction
-    bits: int
-    series: tuple[tuple[int, ...], ...]
+    step_bits: int
+    chebyshev: tuple[tuple[int, ...], ...]
     radius: Fraction
     exit_radius: Fraction
     field: Field
+    part: tuple[int, int] = (0, 1)
 
     @property
     def end(self) -> Fraction:
-        """Where the step ends."""
+        """Where the part ends."""
         return self.start + self.length
+
+    @property
+    def bits(self) -> int:
+        """Of the coefficients ``series``, after the point."""
+        return self.step_bits + (self.part[1].bit_length() - 1) * (max(map(len, self.chebyshev)) - 1)
+
+    @cached_property
+    def series(self) -> tuple[tuple[int, ...], ...]:
+        """The polynomials' coefficients in powers of (t - start) / length, fixed-point and exact."""
+        place, count = self.part
+        degree = max(map(len, self.chebyshev)) - 1
+        made: list[tuple[int, ...]] = []
+        for values in self.chebyshev:
+            # s = (2 (place + x) - count) / count, x from 0 to 1: powers of 1 / count are brought to one denominator
+            scaled = [int(c) * count ** (degree - k) for k, c in enumerate(chebyshev.powers(values).coeffs())]
+            shifted = fmpz_poly(scaled)(fmpz_poly([2 * place - count, 2]))
+            made.append(tuple(map(int, shifted.coeffs())) or (0,))
+        return tuple(made)
+
+    def parts(self) -> tuple[Piece, ...]:
+        """The step in equal parts, over which powers of time are small where their coefficients are not."""
+        length = self.length / PARTS
+        return tuple(
+            replace(
+                self,
+                start=self.start + k * length,
+                length=length,
+                exit_radius=self.exit_radius if k + 1 == PARTS else self.radius,
+                part=(k, PARTS),
+            )
+            for k in range(PARTS)
+        )
 
 
 @dataclass(frozen=True)
 class Attempt:
     """A step's polynomial and the Jacobian around it, before anything is claimed.
 
-    kinks: slot of each slope that may leave its piece -> slot of its residual, and what that costs; ends: bounds of the
-    Jacobian over the tube at both ends of each piece of the step.
+    radius: of the solution around the polynomial at its beginning; kinks: slot of each slope that may leave its piece
+    -> slot of its residual, and what that costs; ends: bounds of the Jacobian over the tube at both ends of each piece
+    of the step.
     """
 
     state: State
+    radius: Fraction
     field: Field
-    series: tuple[tuple[int, ...], ...]
-    polynomials: tuple[arb_poly, ...]
     kinks: dict[int, tuple[int, Kink]]
     ends: tuple[tuple[Bounds, Bounds], ...]
 
 
 @dataclass(frozen=True)
 class State:
-    """Where the flow is known to be at a time: fixed-point coordinates of a centre, and a radius."""
+    """Where the flow is known to be at a time: an exact centre, and a radius."""
 
     time: Fraction
-    centre: tuple[int, ...]
-    bits: int
+    centre: tuple[Fraction, ...]
     radius: Fraction
 
 
@@ -209,50 +245,6 @@ def length_of(values: Sequence[Fraction], squares: Sequence[Fraction]) -> Fracti
     total = sum((s * v * v for v, s in zip(values, squares, strict=True)), Fraction(0))
     with precision(CURVATURE_BITS):
         return upper(arb(rational(total)).sqrt()) if total else total
-
-
-# -- Taylor polynomials -----------------------------------------------------------------------------------------------
-
-
-def taylor(made: Field, state: Sequence[int], bits: int, order: int, length: Fraction) -> list[list[int]]:
-    """Fixed-point Taylor coefficients of the flow through a state, scaled by powers of the length, of every slot.
-
-    Every sum of products is rounded once, downwards. Approximate: what it returns is checked, not trusted.
-    """
-    whole: Any = fmpz if bits > LARGE else int
-    series: list[list[Any]] = [[whole(value)] for value in state] + [[] for _ in made.nodes]
-    one = 1 << bits
-    for k in range(order):
-        backwards: dict[int, list[Any]] = {}
-        half, odd = divmod(k + 1, 2)
-        for node in made.nodes:
-            total: Any = node.constant.numerator * one // node.constant.denominator if not k and node.constant else 0
-            for coefficient, slots in node.linear:
-                total += _times(sum([series[slot][k] for slot in slots]), coefficient)
-            for coefficient, pairs in node.products:
-                part: Any = 0
-                for a, b in pairs:
-                    flipped = backwards.get(b)
-                    if flipped is None:
-                        flipped = backwards[b] = series[b][::-1]
-                    if a == b:  # a square: every mixed product occurs twice
-                        part += 2 * sum(map(mul, flipped[:half], series[a]))
-                        if odd:
-                            part += series[a][half] * series[a][half]
-                    else:
-                        part += sum(map(mul, series[a], flipped))
-                total += _times(part, coefficient) >> bits
-            series[node.slot].append(whole(total))
-        top, bottom = length.numerator, length.denominator * (k + 1)
-        for j, slot in enumerate(made.velocities):
-            series[j].append(series[slot][k] * top // bottom)
-    return [[int(value) for value in values] for values in series[: made.inputs]]
-
-
-def _times(value: Any, coefficient: Fraction) -> Any:
-    if coefficient.numerator != 1:
-        value = value * coefficient.numerator
-    return value if coefficient.denominator == 1 else value // coefficient.denominator
 
 
 # -- the logarithmic norm ---------------------------------------------------------------------------------------------
@@ -381,38 +373,26 @@ class Enclosure:
             self._fields[pieces] = field(self.problem, pieces, self.basis)
         return self._fields[pieces]
 
-    def begin(self, bits: int) -> State:
-        """The start, rounded to fixed point."""
-        centre = tuple((x.numerator << bits) // x.denominator for x in self.start)
-        return self._state(Fraction(0), self.start, centre, bits, Fraction(0))
-
-    def _state(
-        self, time: Fraction, exact: Sequence[Fraction], centre: tuple[int, ...], bits: int, radius: Fraction
-    ) -> State:
-        off = [x - Fraction(c, 1 << bits) for x, c in zip(exact, centre, strict=True)]
-        return State(time, centre, bits, up(radius + length_of(off, self.squares)))
-
-    def rounded(self, state: State, bits: int) -> State:
-        """The same with another number of bits."""
-        if bits == state.bits:
-            return state
-        exact = [Fraction(c, 1 << state.bits) for c in state.centre]
-        centre = tuple((x.numerator << bits) // x.denominator for x in exact)
-        return self._state(state.time, exact, centre, bits, state.radius)
+    def begin(self) -> State:
+        """The start."""
+        return State(Fraction(0), self.start, Fraction(0))
 
     def after(self, piece: Piece) -> State:
         """The state at the end of a step."""
-        return State(piece.end, tuple(sum(values) for values in piece.series), piece.bits, piece.exit_radius)
+        centre = tuple(Fraction(chebyshev.at_end(values, 1), 1 << piece.step_bits) for values in piece.chebyshev)
+        return State(piece.end, centre, piece.exit_radius)
 
     def attempt(self, state: State, step: FlowStep) -> Attempt:
-        """The polynomial of a step, and the Jacobian around it; of the step's norms only their number is read."""
-        _require_sane(step)
+        """The Jacobian around a step's polynomial; of the step's norms only their number is read."""
+        _require_sane(step, len(self.start))
         made = self.field(step.pieces)
-        state = self.rounded(state, step.bits)
-        series = tuple(map(tuple, taylor(made, state.centre, step.bits, step.order, step.length)))
-        lifted = polynomials(series, step.bits)
-        kinks = self._kinks(made, lifted, step)
-        return Attempt(state, made, series, lifted, kinks, self._curvature(made, series, lifted, kinks, step))
+        off = [
+            x - Fraction(chebyshev.at_end(values, -1), 1 << step.bits)
+            for x, values in zip(state.centre, step.series, strict=True)
+        ]
+        radius = up(state.radius + length_of(off, self.squares))
+        kinks = self._kinks(made, step)
+        return Attempt(state, radius, made, kinks, self._curvature(made, kinks, step))
 
     def accept(self, attempt: Attempt, step: FlowStep, defect: Fraction | None = None) -> Piece:
         """Check all that a step claims, given its polynomial; raises `KernelError` where something is not confirmed.
@@ -426,63 +406,60 @@ class Enclosure:
                 raise KernelError("a bound of the logarithmic norm is not confirmed")
         found = self.defect(attempt, step) if defect is None else defect
         state = attempt.state
-        inside, leaving = grown(step, state.radius, found)
+        inside, leaving = grown(step, attempt.radius, found)
         if not inside < step.tube:
             raise KernelError("the solution may leave the tube: its radius, or the steps, are too large")
-        return Piece(state.time, step.length, step.bits, attempt.series, inside, leaving, attempt.field)
+        return Piece(state.time, step.length, step.bits, step.series, inside, leaving, attempt.field)
 
-    def _kinks(self, made: Field, lifted: Sequence[arb_poly], step: FlowStep) -> dict[int, tuple[int, Kink]]:
+    def _kinks(self, made: Field, step: FlowStep) -> dict[int, tuple[int, Kink]]:
         """The slopes whose residual may leave its piece while the flow is in the tube."""
         found: dict[int, tuple[int, Kink]] = {}
         if not self.problem.loss.slope.breaks:
             return found
         with precision(step.bits + 32):
             tube = arb(rational(step.tube))
-            values: list[arb_poly] = [
-                polynomial + arb_poly([around(tube / arb(rational(square)).sqrt())])
-                for polynomial, square in zip(lifted, made.squares, strict=True)
-            ]
-            for node in made.nodes[: max(made.residuals, default=-1) - made.inputs + 1]:
-                values.append(_shortened(sum_of(node, values, arb_poly()), 2 * step.order))
+            wide = [_units(tube / arb(rational(square)).sqrt(), step.bits) for square in made.squares]
+            values = run(made.measured, step, {}, wide)
             for slope, residual, piece in zip(made.slopes, made.residuals, step.pieces, strict=True):
-                kink = kink_at(self.problem, piece, *_range(values[residual]))
+                kink = kink_at(self.problem, piece, *_range(values[residual], step.bits))
                 if kink is not None:
                     found[slope] = (residual, kink)
         return found
 
     def _curvature(
-        self,
-        made: Field,
-        series: Sequence[Sequence[int]],
-        lifted: Sequence[arb_poly],
-        kinks: Mapping[int, tuple[int, Kink]],
-        step: FlowStep,
+        self, made: Field, kinks: Mapping[int, tuple[int, Kink]], step: FlowStep
     ) -> tuple[tuple[Bounds, Bounds], ...]:
         """The Jacobian over the tube around a polynomial, on each of ``len(step.norms)`` equal pieces of the step."""
         count = len(step.norms)
         with precision(CURVATURE_BITS):
             tube = arb(rational(step.tube))
+            kept = [_leading(values) for values in step.series]
             radii: list[arb] = []
-            for values, square in zip(series, made.squares, strict=True):
-                bend = sum(k * (k - 1) * abs(value) for k, value in enumerate(values))
-                radii.append(around(fixed(bend, step.bits) / (8 * count**2) + tube / arb(rational(square)).sqrt()))
+            for values, first, square in zip(step.series, kept, made.squares, strict=True):
+                rest = 2 * sum(map(abs, values[len(first) :]))
+                across = fixed(chebyshev.bend(first), step.bits) / (2 * count**2) + fixed(rest, step.bits)
+                radii.append(around(across + tube / arb(rational(square)).sqrt()))
+            width = max(map(len, kept))
+            rows = [
+                [fixed(value if not k else 2 * value, step.bits) for k, value in enumerate(first)]
+                + [arb(0)] * (width - len(first))
+                for first in kept
+            ]
+            at = (arb_mat(rows) * _places(count, width - 1)).tolist()
             found: list[tuple[Bounds, Bounds]] = []
-            left = [polynomial(arb(0)) for polynomial in lifted]
             for k in range(count):
-                right = [polynomial(arb(fmpq(k + 1, count))) for polynomial in lifted]
-                inputs = [(a + r, b - a) for a, b, r in zip(left, right, radii, strict=True)]
+                inputs = [(row[k] + r, row[k + 1] - row[k]) for row, r in zip(at, radii, strict=True)]
                 found.append(self._jacobian(made, inputs, kinks))
-                left = right
             return tuple(found)
 
     def _jacobian(
         self, made: Field, inputs: list[Pair], kinks: Mapping[int, tuple[int, Kink]]
     ) -> tuple[Bounds, Bounds]:
         """Forward mode over pairs: the Jacobian at both ends of a piece."""
-        values: list[Pair] = list(inputs)
-        tangents: list[dict[int, Pair]] = [{j: _ONE} for j in range(made.inputs)]
+        values: dict[int, Pair] = dict(enumerate(inputs))
+        tangents: dict[int, dict[int, Pair]] = {j: {j: _ONE} for j in range(made.inputs)}
         zero = arb(0)
-        for node in made.nodes:
+        for node in made.forcing:
             value: Pair = (arb(rational(node.constant)), zero)
             tangent: dict[int, Pair] = {}
             for coefficient, slots in node.linear:
@@ -501,8 +478,8 @@ class Enclosure:
                 residual, kink = kinks[node.slot]
                 value = (value[0] + kink.deviation, value[1])
                 tangent = {j: (kink.derivative * t[0], kink.derivative * t[1]) for j, t in tangents[residual].items()}
-            values.append(value)
-            tangents.append(tangent)
+            values[node.slot] = value
+            tangents[node.slot] = tangent
         roots = [arb(rational(square)).sqrt() for square in made.squares]
         scale = [[x * y for y in roots] for x in roots] if any(square != 1 for square in made.squares) else None
         at: list[list[list[arb]]] = [[], []]
@@ -517,37 +494,70 @@ class Enclosure:
         return _bounds(at[0]), _bounds(at[1])
 
     def defect(self, attempt: Attempt, step: FlowStep) -> Fraction:
-        """An upper bound of the integral over the step of the norm of p' - h f(p)."""
+        """An upper bound of the integral over the step of the norm of p' - h/2 f(p), s from -1 to 1."""
         made = attempt.field
-        cut = step.order + step.order // 4 + 8
-        with precision(step.bits + 32):
-            values = list(attempt.polynomials)
-            for node in made.nodes:
-                total = arb_poly([arb(rational(node.constant))])
-                for coefficient, slots in node.linear:
-                    part = sum((values[slot] for slot in slots[1:]), values[slots[0]])
-                    total += part if coefficient == 1 else part * arb(rational(coefficient))
-                for coefficient, pairs in node.products:
-                    a, b = pairs[0]
-                    part = values[a] * values[b]
-                    for a, b in pairs[1:]:
-                        part += values[a] * values[b]
-                    total += part if coefficient == 1 else part * arb(rational(coefficient))
-                if node.slot in attempt.kinks:
-                    total += arb_poly([attempt.kinks[node.slot][1].deviation])
-                values.append(_shortened(total, cut))
-            length = arb(rational(step.length))
-            rest = [(values[j].derivative() - values[slot] * length).coeffs() for j, slot in enumerate(made.velocities)]
+        deviations = {slot: _units(kink.deviation, step.bits) for slot, (_, kink) in attempt.kinks.items()}
+        shift, rest = residues(made, step, deviations)
+        total = Fraction(0)
+        for (coefficients, error), square in zip(rest, made.squares, strict=True):
+            size = 2 * sum(map(abs, coefficients)) - abs(coefficients[0]) + error
+            total += square * size * size
         with precision(CURVATURE_BITS):
-            squares = [arb(rational(square)) for square in made.squares]
-            total = arb(0)
-            for k in range(max(map(len, rest), default=0)):
-                norm = arb(0)
-                for coefficients, square in zip(rest, squares, strict=True):
-                    if k < len(coefficients):
-                        norm += square * coefficients[k].abs_upper() ** 2
-                total += norm.abs_upper().sqrt() / (k + 1)
-            return up(upper(total))
+            return up(upper(2 * arb(rational(total)).sqrt() * fixed(1, step.bits + shift)))
+
+
+def residues(made: Field, step: FlowStep, deviations: Mapping[int, int]) -> tuple[int, list[tuple[list[int], int]]]:
+    """p' - h/2 f(p) of each coordinate as a Chebyshev series and a remainder, in units of 2^-(step.bits + shift); the
+    shift comes first. deviations: as in `run`."""
+    values = run(made.moving, step, deviations)
+    top, shift = step.length.numerator, step.length.denominator.bit_length()  # h / 2 = top / 2^shift
+    found: list[tuple[list[int], int]] = []
+    for coefficients, slot in zip(step.series, made.velocities, strict=True):
+        rates, forced = chebyshev.derivative(coefficients), list(map(int, values[slot].coefficients()))
+        count = max(len(rates), len(forced))
+        rates += [0] * (count - len(rates))
+        forced += [0] * (count - len(forced))
+        rest = [(rate << shift) - top * force for rate, force in zip(rates, forced, strict=True)]
+        found.append((rest, top * values[slot].error))
+    return shift, found
+
+
+def run(
+    nodes: Sequence[Node], step: FlowStep, deviations: Mapping[int, int], wide: Sequence[int] = ()
+) -> dict[int, Series]:
+    """Slots as Chebyshev series along a step's polynomial; deviations: slot -> size of what is added to it besides;
+    wide: how far each coordinate may be from the polynomial. Both in fixed point."""
+    values = {j: chebyshev.series(coefficients) for j, coefficients in enumerate(step.series)}
+    for j, distance in enumerate(wide):
+        values[j] = replace(values[j], error=distance)
+    degree = max(map(len, step.series))
+    degree += degree // 4 + 8
+    for node in nodes:
+        values[node.slot] = chebyshev.value_of(node, values, step.bits, degree, deviations.get(node.slot, 0))
+    return values
+
+
+def _units(value: arb, bits: int) -> int:
+    """At least the size of a ball, in fixed point."""
+    size = upper(value.abs_upper())
+    return -(-(size.numerator << bits) // size.denominator)
+
+
+def _leading(values: Sequence[int]) -> Sequence[int]:
+    """The first coefficients, up to the last one that is not small."""
+    least = max(map(abs, values)) >> SMALL
+    count = len(values)
+    while count > 1 and abs(values[count - 1]) <= least:
+        count -= 1
+    return values[:count]
+
+
+@cache
+def _places(count: int, degree: int) -> arb_mat:
+    """T_0, ..., T_degree (rows) at count + 1 equally spaced places from -1 to 1 (columns)."""
+    with precision(CURVATURE_BITS):
+        columns = chebyshev.at_places(count, degree)
+        return arb_mat([[arb(rational(column[k])) for column in columns] for k in range(degree + 1)])
 
 
 def _add(total: Pair | None, value: Pair, coefficient: Fraction) -> Pair:
@@ -584,33 +594,26 @@ def polynomials(series: Sequence[Sequence[int]], bits: int) -> tuple[arb_poly, .
         return tuple(arb_poly(fmpz_poly(list(values))) * unit for values in series)
 
 
-def _range(polynomial: arb_poly) -> tuple[arb, arb]:
-    """Bounds of the polynomial's values on [0, 1], sharp at its ends where it is monotone there.
+def _range(found: Series, bits: int) -> tuple[arb, arb]:
+    """Bounds of the values on [-1, 1], sharp at the ends where the function is monotone there.
 
     (Two numbers: the ends of a ball are not sharp, as its radius is rounded up to few digits.)
     """
-    slope = polynomial.derivative()
-    low = high = polynomial(arb(0))
+    path = arb_poly(chebyshev.powers([int(value) for value in found.coefficients()] or [0])) * fixed(1, bits)
+    slope = path.derivative()
+    low = high = path(arb(-1))
     for k in range(_CELLS):
-        rate, right = slope(arb(fmpq(2 * k + 1, 2 * _CELLS), fmpq(1, 2 * _CELLS))), polynomial(arb(fmpq(k + 1, _CELLS)))
+        middle, right = fmpq(2 * k + 1 - _CELLS, _CELLS), path(arb(fmpq(2 * k + 2 - _CELLS, _CELLS)))
+        rate = slope(arb(middle, fmpq(1, _CELLS)))
         low, high = low.min(right), high.max(right)
         if not (rate > 0 or rate < 0):
-            inside = polynomial(arb(fmpq(2 * k + 1, 2 * _CELLS))) + around(rate / (2 * _CELLS))
+            inside = path(arb(middle)) + around(rate / _CELLS)
             low, high = low.min(inside), high.max(inside)
-    return low, high
+    error = fixed(found.error, bits)
+    return low - error, high + error
 
 
 _CELLS = 8
-
-
-def _shortened(polynomial: arb_poly, cut: int) -> arb_poly:
-    """On [0, 1] the polynomial's values are those of a shorter one, whose constant is a ball that covers the rest."""
-    if len(polynomial) <= cut:
-        return polynomial
-    rest = arb(0)
-    for coefficient in polynomial.right_shift(cut).coeffs():
-        rest += coefficient.abs_upper()
-    return polynomial.truncate(cut) + arb_poly([around(rest)])
 
 
 def grown(step: FlowStep, radius: Fraction, defect: Fraction) -> tuple[Fraction, Fraction]:
@@ -624,15 +627,19 @@ def grown(step: FlowStep, radius: Fraction, defect: Fraction) -> tuple[Fraction,
         return up(upper(largest * (r + d))), up(upper(change * r + largest * d))
 
 
-def _require_sane(step: FlowStep) -> None:
+def _require_sane(step: FlowStep, coordinates: int) -> None:
     """Raise where a certificate's numbers are none that a step can have."""
     numbers = (step.length, step.tube, *(norm for norms in step.norms for norm in norms))
     if not all(map(dyadic, numbers)):
         raise KernelError("lengths, radii and norms have to be dyadic numbers")
     if step.length <= 0 or step.tube <= 0:
         raise KernelError("a step needs a positive length and a positive tube")
-    if not (1 <= step.order <= MOST_ORDERS and 16 <= step.bits <= MOST_BITS and 1 <= len(step.norms) <= MOST_PIECES):
-        raise KernelError("a step needs an order, a number of bits and norms, of sensible size")
+    if len(step.series) != coordinates:
+        raise KernelError(f"a step needs a polynomial for each of {coordinates} coordinates")
+    if not all(1 <= len(values) <= MOST_DEGREE for values in step.series):
+        raise KernelError("a polynomial needs a degree of sensible size")
+    if not (16 <= step.bits <= MOST_BITS and 1 <= len(step.norms) <= MOST_PIECES):
+        raise KernelError("a step needs a number of bits and norms, of sensible size")
 
 
 def follow(problem: InitialValueProblem, pipe: FlowSteps) -> list[Piece]:
@@ -643,8 +650,9 @@ def follow(problem: InitialValueProblem, pipe: FlowSteps) -> list[Piece]:
     if not pipe.steps:
         raise KernelError("the flowpipe has no steps")
     pieces: list[Piece] = []
-    state = enclosure.begin(pipe.steps[0].bits)
+    state = enclosure.begin()
     for step in pipe.steps:
-        pieces.append(enclosure.accept(enclosure.attempt(state, step), step))
-        state = enclosure.after(pieces[-1])
+        piece = enclosure.accept(enclosure.attempt(state, step), step)
+        pieces += piece.parts()
+        state = enclosure.after(piece)
     return pieces

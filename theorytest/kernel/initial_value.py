@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from itertools import product as cartesian
 from typing import Any
@@ -124,6 +125,31 @@ class Field:
     slopes: tuple[int, ...]
     forces: tuple[int, ...]
     velocities: tuple[int, ...]
+
+    @cached_property
+    def moving(self) -> tuple[Node, ...]:
+        """The nodes that the velocities are computed from."""
+        return self._feeding(self.velocities)
+
+    @cached_property
+    def measured(self) -> tuple[Node, ...]:
+        """The nodes that the residuals are computed from."""
+        return self._feeding(self.residuals)
+
+    @cached_property
+    def forcing(self) -> tuple[Node, ...]:
+        """The nodes that the forces and the residuals are computed from."""
+        return self._feeding((*self.forces, *self.residuals))
+
+    def _feeding(self, slots: Sequence[int]) -> tuple[Node, ...]:
+        needed = set(slots)
+        made: list[Node] = []
+        for node in reversed(self.nodes):
+            if node.slot in needed:
+                made.append(node)
+                needed.update(slot for _, held in node.linear for slot in held)
+                needed.update(slot for _, pairs in node.products for pair in pairs for slot in pair)
+        return tuple(reversed(made))
 
 
 def horner(piece: Sequence[Fraction], z: Any, zero: Any) -> Any:
