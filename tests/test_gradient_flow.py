@@ -85,7 +85,7 @@ def test_a_record_of_flows(record: Any) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("tube", {"q": "1/1267650600228229401496703205376"}), ("length", {"q": "64"}), ("order", 2), ("bits", 17)],
+    [("tube", {"q": "1/1267650600228229401496703205376"}), ("length", {"q": "64"}), ("series", [[0, 1]]), ("bits", 17)],
 )
 def test_a_changed_number_is_found(record: Any, field: str, value: Any) -> None:
     """Also where the digests are made to fit: the kernel follows the flow again."""
