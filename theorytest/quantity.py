@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 from theorytest.errors import InputError
@@ -196,6 +197,47 @@ def distance_to_rank(r: int, mode: int = 0) -> Quantity:
     return _atom("distance to rank", "", (mode,) if mode else (), Fraction(r))
 
 
+def approximation_error(r: int, norm: str = "frobenius", mode: int = 0) -> Quantity:
+    """The least norm of W - V over the matrices V of rank at most r, which the truncated singular value decomposition
+    of W attains (Eckart and Young 1936, Mirsky 1960). norm: "frobenius", "spectral" or "nuclear"; mode: of an
+    unfolding.
+
+    The spectral one is sigma_{r+1}: it needs a matrix with more than r rows and columns.
+    """
+    if type(r) is not int or r < 0:
+        raise InputError(f"given the rank {r!r}, needed a whole number from 0")
+    match norm:
+        case "frobenius":
+            return distance_to_rank(r, mode)
+        case "spectral":
+            return singular_value(r + 1, mode)
+        case "nuclear":
+            return reduce(lambda rest, k: rest - singular_value(k, mode), range(1, r + 1), nuclear_norm(mode))
+        case _:
+            raise InputError(f"given the norm {norm!r}, needed 'frobenius', 'spectral' or 'nuclear'")
+
+
+def truncation_bound(*ranks: int) -> Quantity:
+    """The root of the sum, over the modes n, of the squared distances of the unfoldings of W to rank r_n.
+
+    W truncated to multilinear rank (r_1, ..., r_N) by its higher-order singular value decomposition is at most so far
+    from W (De Lathauwer, De Moor and Vandewalle 2000); so what bounds this bounds the error of the truncation.
+    """
+    return sqrt(sum((distance**2 for distance in _distances(ranks)), start=_quantity(0)))
+
+
+def farthest_unfolding(*ranks: int) -> Quantity:
+    """The largest, over the modes n, of the distances of the unfoldings of W to rank r_n: no tensor of multilinear rank
+    at most (r_1, ..., r_N) is nearer to W, and a truncation is at most sqrt(N) times as far (`truncation_bound`)."""
+    return reduce(lambda a, b: (a + b + absolute(a - b)) / 2, _distances(ranks))
+
+
+def _distances(ranks: tuple[int, ...]) -> list[Quantity]:
+    if len(ranks) < 2 or not all(type(r) is int and r >= 0 for r in ranks):
+        raise InputError(f"given the ranks {ranks}, needed one whole number for each of two or more modes")
+    return [distance_to_rank(r, mode) for mode, r in enumerate(ranks, 1)]
+
+
 def rank(mode: int = 0) -> Quantity:
     """The rank of the end matrix, or of an unfolding: known at exact states only."""
     return _atom("rank", "", (mode,) if mode else ())
@@ -276,6 +318,7 @@ def _comparison(lhs: Quantity, relation: str, rhs: Quantity) -> Comparison:
 __all__ = [
     "Quantity",
     "absolute",
+    "approximation_error",
     "at_every_state",
     "at_start",
     "component_norm",
@@ -285,6 +328,7 @@ __all__ = [
     "entry",
     "equal",
     "exp",
+    "farthest_unfolding",
     "gram_gap",
     "ln",
     "norm",
@@ -298,5 +342,6 @@ __all__ = [
     "squared_component_norm",
     "squared_norm",
     "squared_slice_norm",
+    "truncation_bound",
     "unbalancedness",
 ]

@@ -215,6 +215,20 @@ _UNICODE = {
     r"\;": " ",
     r"\,": " ",
     r"\\": ";",
+    r"\otimes": "⊗",
+    r"\odot": "⊙",
+    r"\times": "×",
+    r"\cdots": "⋯",
+    r"\implies": "⟹",
+    r"\epsilon": "ε",
+    r"\%": "%",
+    r"\&": "&",
+    r"\$": "$",
+    r"\dot{W}": "Ẇ",
+    r"\dot{\sigma}": "σ̇",
+    r"\mathcal{L}": "ℒ",
+    r"\mathcal{M}": "ℳ",
+    r"\mathbb{R}": "ℝ",
 }
 _LOWER = "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon varphi"
 _UPPER = "chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
@@ -238,8 +252,8 @@ def readable(latex: str) -> str:
         text = re.sub(r"\\sqrt\{([^{}]*)\}", r"√(\1)", text)
         text = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", _fraction, text)
         text = re.sub(r"([_^])\{([^{}]*)\}", _script, text)
-    text = text.replace(r"\left", "").replace(r"\right", "").replace(r"\det", "det").replace(r"\ln", "ln")
-    text = text.replace(r"\lim", "lim").replace(r"\inf", "inf").replace(r"\_", "_").replace(r"\|", "‖")
+    text = text.replace(r"\left", "").replace(r"\right", "").replace(r"\_", "_").replace(r"\|", "‖")
+    text = re.sub(r"\\([A-Za-z]+)", r"\1", text)  # words: det, ln, lim, max, Pr, ...
     text = re.sub(r"([\[(]) | ([\])])", r"\1\2", text)
     return " ".join(text.split())
 
@@ -327,6 +341,11 @@ def decisions(record: Mapping[str, Any], path: object, file: str, *, width: int 
         status = entry["status"]
         style = _STATUS_STYLE[status] if status == entry["expected"] else "bad"
         lines.append(((f"{status}  ", style), (entry["label"], "bold"), (f"  {entry['seconds']:.1f} s", "dim")))
+        if status == entry["expected"]:
+            lines.append(((f"  as expected: {status}", "dim"),))
+        else:
+            fix = f'write expected="{status}" where it is right'
+            lines.append(((f"  not as expected: {entry['expected']} was expected ({fix})", "bad"),))
         lines += _indented(entry["title"], width) if entry["title"] != entry["label"] else []
         lines += _indented(readable(entry["claim_latex"]), width)
         for a in entry["assumptions"]:
@@ -336,7 +355,8 @@ def decisions(record: Mapping[str, Any], path: object, file: str, *, width: int 
             if step["premises"]:  # the others only introduce variables and assumptions
                 lines += _indented(f"{step['rule']}: {step['text']}", width, "dim", 4)
         lines += _indented(entry["vacuity"], width, "open") if entry["vacuity"] else []
-        lines += _indented(entry["reason"], width, "open") if entry["reason"] else []
+        told = entry["reason"] or entry.get("answer", "")
+        lines += _indented(told, width, "open" if entry["reason"] else "") if told else []
         lines += [((f"    {text}", "dim"),) for text in _tried(entry)]
         if entry["certificates"]:
             test = hint("--as-test", quoted(entry["label"]), paths=[file])
@@ -359,15 +379,16 @@ def sharpness(rows: Sequence[Mapping[str, Any]], *, width: int = LOG_WIDTH) -> l
             ("sharp ", "good") if row["sharp"] else ("better", "seen") if row["proved"] else ("open  ", "open")
         )
         lines.append((("  ", ""), (word, style), (f"  {_factor(row)}", "")))
-        lines += _indented(f"{part}{readable(row['term'])}", width, "dim", 10)
+        lines += _indented(f"{part}{readable(row['term']) or 'threshold'}", width, "dim", 10)
     return lines
 
 
 def _factor(row: Mapping[str, Any]) -> str:
     """What is known of the factor of one term, in words."""
-    seen = f"best factor seen {row['seen']:.6g}"
+    seen = "" if row["seen"] is None else f"best factor seen {row['seen']:.6g}"
     known = f"no {row['better']} than {float(Fraction(row['refuted'])):.6g} (exact witness)" if row["refuted"] else ""
-    proved = f"{row['proved']} is proved" if row["proved"] else ""
+    by = f" ({row['by']})" if row.get("by") else ""
+    proved = f"{row['proved']} is proved{by}" if row["proved"] else ""
     return ", ".join(filter(None, (seen, known or "no factor refuted", proved)))
 
 
@@ -379,9 +400,11 @@ def sharpness_table(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     for row in rows:
         part = f", part {row['part']}" if row["part"] else ""
-        term = readable(row["term"]).replace("|", "\\|")
+        term = readable(row["term"]).replace("|", "\\|") or "threshold"
         beyond = f"{float(Fraction(row['refuted'])):.6g}" if row["refuted"] else "-"
-        cells = (row["label"] + part, f"`{term}`", row["better"], f"{row['seen']:.6g}", beyond, row["proved"] or "-")
+        seen = "-" if row["seen"] is None else f"{row['seen']:.6g}"
+        proved = (row["proved"] or "-") + (f" ({row['by']})" if row.get("by") else "")
+        cells = (row["label"] + part, f"`{term}`", row["better"], seen, beyond, proved)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -394,7 +417,8 @@ def _tried(entry: Mapping[str, Any], most: int = 6) -> list[str]:
         sizes = t.get("sizes", "")
         place = ", ".join(f"{k} = {v}" for k, v in sizes.items()) if isinstance(sizes, dict) else sizes
         least = "" if t.get("least_margin") is None else f", least margin {t['least_margin']:.3g} (float64)"
-        lines.append(f"tried {plural(t['instances'], 'instance')}{f' at {place}' if place else ''}{least}")
+        lost = f", a side not defined at {t['undefined']}" if t.get("undefined") else ""
+        lines.append(f"tried {plural(t['instances'], 'instance')}{f' at {place}' if place else ''}{least}{lost}")
     if len(tried) > most:
         lines.append(f"and {len(tried) - most} more shapes")
     return lines

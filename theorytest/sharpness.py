@@ -4,7 +4,8 @@ An inequality lhs <= rhs between real variables is a sum of terms; with a factor
 >= 0. It holds at a point with T > 0 for k >= -rest / T, and where T < 0 for k <= -rest / T. The largest (least) of
 these numbers over all points that meet the conditions is the best factor; the bound is sharp in this term if it is 1.
 What is found in float64 is an estimate. That no factor is better by a stated amount is shown by the kernel, at an exact
-point; that a better factor is true may be proved.
+point. That a better factor is true may be proved: by a usual proof, or by a control that its author derives.
+Inequalities between tensors are varied as a whole, at exact instances (`theorytest.search.factors`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ from theorytest.kernel.errors import KernelError
 from theorytest.kernel.scalar import ONE, Number, Power, Scalar, Sum, Variable, scalar, substitute, variables
 from theorytest.kernel.statement import PROVED, Assumption, Statement, Witness
 from theorytest.kernel.terms import Term
-from theorytest.search.points import complete, floats, solve_equations, tried_at
+from theorytest.search.budget import Budget
+from theorytest.search.factors import factor, inequalities
+from theorytest.search.points import complete, solve_equations, tried_at
+from theorytest.search.projection import floats
 
 BATCH = 40000
 MOVES, TRIES, KEPT = 80, 48, 24
@@ -58,8 +62,8 @@ class Sharpness:
 
     term: as text; better: "smaller" or "larger", the direction in which the statement gets stronger; seen: the best
     factor that the points seen allow (an estimate); refuted: a factor that the kernel refutes at ``witness`` (None
-    where none was), so that no better one is true; proved: a better factor that is proved, if one was; point: where the
-    best factor was seen.
+    where none was), so that no better one is true; proved: a better factor that is proved, if one was, and by: the
+    control that says so ("" for a usual proof); point: where the best factor was seen.
     """
 
     part: str
@@ -71,6 +75,7 @@ class Sharpness:
     point: tuple[tuple[str, float], ...]
     statement: Statement | None
     proved: Fraction | None = None
+    by: str = ""
 
     @property
     def sharp(self) -> bool:
@@ -97,7 +102,9 @@ def bounds(statement: Statement) -> list[Bound]:
 
 
 def can_be_varied(statement: Statement) -> bool:
-    """Whether `bounds` finds an inequality."""
+    """Whether there is an inequality between real variables, or between tensors."""
+    if inequalities(statement.claim):
+        return True
     try:
         return bool(bounds(statement))
     except InputError:
@@ -117,6 +124,7 @@ def rows(label: str, parts: Sequence[Sharpness]) -> list[dict[str, Any]]:
                 "seen": part.seen,
                 "refuted": None if part.refuted is None else str(part.refuted),
                 "proved": None if part.proved is None else str(part.proved),
+                "by": part.by,
                 "sharp": part.sharp,
                 "near": dict(part.point),
                 "statement": None if part.statement is None else encode(part.statement),
@@ -174,15 +182,73 @@ def _formula(formula: Formula, values: Mapping[str, Scalar]) -> Formula:
     return replace(formula, lhs=_put(formula.lhs, values), rhs=_put(formula.rhs, values))
 
 
-def sharpen(statement: Statement, seed: int = 0, *, seconds: float = 60.0) -> list[Sharpness]:
-    """How sharp every term of every inequality of a statement is."""
+def sharpen(
+    statement: Statement, seed: int = 0, *, seconds: float = 60.0, proved: Sequence[Statement] = ()
+) -> list[Sharpness]:
+    """How sharp every term of every inequality of a statement is. proved: variants of the statement that are proved;
+    they are cited where they have a better factor.
+
+    Raises `InputError` where the statement has no inequality that could be varied.
+    """
+    tensors = inequalities(statement.claim)
+    if tensors:
+        return _tensors(statement, seed, seconds)
     listed = [(b, side, k) for b in bounds(statement) for side in ("lhs", "rhs") for k in range(len(_terms(b, side)))]
     found: list[Sharpness] = []
     until = time.monotonic() + seconds
     for number, (bound, side, k) in enumerate(listed):
         left = (until - time.monotonic()) / (len(listed) - number)
-        found += _sharpness(statement, bound, side, k, seed, max(1.0, left))
+        for part in _sharpness(statement, bound, side, k, seed, max(1.0, left)):
+            found.append(_cited(part, bound, side, k, proved))
     return found
+
+
+def _tensors(statement: Statement, seed: int, seconds: float) -> list[Sharpness]:
+    """How sharp the inequalities between tensors are, each as a whole."""
+    found: list[Sharpness] = []
+    until = time.monotonic() + seconds
+    varied = inequalities(statement.claim)
+    for number, one in enumerate(varied):
+        budget = Budget(max(1.0, (until - time.monotonic()) / (len(varied) - number)))
+        best = factor(statement, one, seed, budget)
+        term = "" if one.side is None else latex.side(one.side)
+        seen = None if best.refuted is None else round(float(best.refuted), 2)
+        made = Sharpness(one.part, term, best.better, seen, best.refuted, best.witness, (), best.statement)
+        found.append(made)
+    return found
+
+
+def _cited(part: Sharpness, bound: Bound, side: str, place: int, proved: Sequence[Statement]) -> Sharpness:
+    """With the better factor that a proved variant has in this term and in no other."""
+    sign = 1 if part.better == "smaller" else -1
+    for variant in proved:
+        for other in bounds(variant) if can_be_varied(variant) else ():
+            if other.part != bound.part or other.conditions != bound.conditions:
+                continue
+            held = _ratio(bound, other, side, place)
+            if held is not None and sign * held < sign * (part.proved or Fraction(1)):
+                part = replace(part, proved=held, by=variant.label)
+    return part
+
+
+def _ratio(bound: Bound, other: Bound, side: str, place: int) -> Fraction | None:
+    """The rational factor by which one term of an inequality differs in another, where all other terms are the same;
+    its value is read off float64 and has to be the same at many points."""
+    ours, theirs = (_terms(b, side) for b in (bound, other))
+    rest = "lhs" if side == "rhs" else "rhs"
+    same = getattr(bound.claim, rest) == getattr(other.claim, rest) and len(ours) == len(theirs)
+    if not same or any(a != b for k, (a, b) in enumerate(zip(ours, theirs, strict=True)) if k != place):
+        return None
+    names = sorted(variables(ours[place]) | variables(theirs[place]))
+    draw = np.random.default_rng(0)
+    values = {name: np.abs(draw.standard_normal(100)) for name in names}
+    with np.errstate(all="ignore"):
+        ratios = np.broadcast_to(floats(theirs[place], values) / floats(ours[place], values), 100)
+    ratios = ratios[np.isfinite(ratios)]
+    if not len(ratios) or float(np.ptp(ratios)) > 1e-12 * abs(float(ratios[0])):
+        return None
+    held = Fraction(float(ratios[0])).limit_denominator(1000)
+    return held if abs(held - Fraction(float(ratios[0]))) < Fraction(1, 10**10) else None
 
 
 def _terms(bound: Bound, side: str) -> tuple[Scalar, ...]:

@@ -88,6 +88,27 @@ def items(library: loader.Library, profile: str) -> list[Item]:
     return found
 
 
+def chosen_items(
+    library: loader.Library, profile: str, labels: Sequence[str] | None = None, *, given: str = ""
+) -> list[Item]:
+    """The checks of a run: all of a library's, or those with the given labels, whose statements alone are selected.
+
+    given: the paths, as they were asked for. Raises `InputError` for a label that is not known, and where there is
+    nothing to check.
+    """
+    todo = items(library, profile)
+    if labels is not None:
+        kept = {label: library.entry(label) for label in labels}
+        todo = [item for item in todo if item.label in kept]
+        for entry in library.entries.values():
+            entry.selected = entry.statement.label in kept
+    if not todo:
+        if any(library.entry(item.label).profile == "full" for item in items(library, "full")):
+            raise InputError(f"what is asked for in {given} takes long, and is checked in full runs: --profile full")
+        raise InputError(f"there is no statement in {given}: a proof file defines Statement(...)")
+    return todo
+
+
 def missing_extra(error: BaseException) -> str:
     """Why a check is left out, where an error (or its cause) is an extra that is not installed; else ""."""
     seen: BaseException | None = error
@@ -124,6 +145,7 @@ class Checker:
     def __init__(self, library: loader.Library, run: Run) -> None:
         self.library, self.run = library, run
         self._fragments: dict[str, record.Fragment] = {}
+        self._undecided: dict[str, record.Fragment] = {}
         self._open: list[str] = []
 
     def check(self, label: str) -> list[record.Fragment]:
@@ -206,11 +228,10 @@ class Checker:
                 reasons.append(str(error).partition("): ")[2] or str(error))
         if decision is not None:
             statement = decision.statement  # it may have got an example
-            reasons += [decision.reason] if decision.reason else []
             if decision.certificate is not None and decision.verdict is not None:
                 found.append((decision.certificate, decision.verdict))
             else:
-                reasons += decision.notes
+                reasons += [decision.reason, *decision.notes]
         elif statement.kind == CONJECTURE and not tries:
             pass  # the claim cannot be read: the reason says why
         elif not found and not left_out and not assumed and not defines:
@@ -250,6 +271,7 @@ class Checker:
         }
         if decision is not None:
             made["tried"] = list(decision.tried)
+            made["answer"] = decision.reason
         return {
             "part": "statement",
             "evidence": self._plotted(entry, decision) if decision is not None else [],
@@ -533,13 +555,14 @@ class Checker:
 
     def _unselected(self, entry: loader.Entry) -> record.Fragment:
         """What a record says of a statement of which only parts were run."""
-        made = {**describe(entry.statement), "status": "UNDECIDED", "scope": entry.statement.scope, "rests_on": []}
-        made |= {"certificates": [], "steps": [], "reason": record.NOT_SELECTED, "vacuity": "", "file": entry.file}
-        made |= {"margin": "", "control_count": len(entry.controls)}
         label = entry.statement.label
-        order = [*entry.order, 0]
-        made |= {"seconds": 0.0}
-        return {"part": "statement", "label": label, "order": order, "entry": made, "cites": [], "left_out": ""}
+        if label not in self._undecided:
+            made = {**describe(entry.statement), "status": "UNDECIDED", "scope": entry.statement.scope, "rests_on": []}
+            made |= {"certificates": [], "steps": [], "reason": record.NOT_SELECTED, "vacuity": "", "file": entry.file}
+            made |= {"margin": "", "control_count": len(entry.controls), "seconds": 0.0}
+            whole = {"part": "statement", "label": label, "order": [*entry.order, 0], "entry": made, "cites": []}
+            self._undecided[label] = {**whole, "left_out": ""}
+        return self._undecided[label]
 
 
 _STRENGTH = ("PROVED", "CERTIFIED", "REFUTED")
@@ -734,42 +757,36 @@ def verify(
         raise InputError(f"the number of workers must be an integer from 1, given {workers!r}")
     one_thread()
     chosen = [paths] if isinstance(paths, (str, Path)) else list(paths or loader.default_paths())
-    library = loader.load(chosen)
-    todo = items(library, profile)
-    if labels is not None:
-        kept = {label: library.entry(label) for label in labels}
-        todo = [item for item in todo if item.label in kept]
-        for entry in library.entries.values():
-            entry.selected = entry.statement.label in kept
-    if not todo:
-        given = ", ".join(map(str, chosen))
-        if any(library.entry(item.label).profile == "full" for item in items(library, "full")):
-            raise InputError(f"what is asked for in {given} takes long, and is checked in full runs: --profile full")
-        raise InputError(f"there is no statement in {given}: a proof file defines Statement(...)")
+    files, given = loader.find(chosen), ", ".join(map(str, chosen))
     run = Run(profile, seed, device)
-    workers = min(workers, len(todo))
-    ledger = Ledger(folder)
-    number = ledger.begin(record.environment(profile=profile, seed=seed, device=device, workers=workers))
-    fragments: list[record.Fragment] = []
-    for done, (label, found) in enumerate(_results(library, todo, run, workers), 1):
-        fragments += found
-        ledger.add(number, [f for f in found if f["label"] == label])
-        if progress is not None:
-            progress(done, len(todo), label)
+    asked = None if labels is None else tuple(labels)
+    with _checks(files, given, run, asked, workers) as (todo, results):
+        workers = min(workers, len(todo))
+        ledger = Ledger(folder)
+        number = ledger.begin(record.environment(profile=profile, seed=seed, device=device, workers=workers))
+        fragments: list[record.Fragment] = []
+        for done, (label, found) in enumerate(results, 1):
+            fragments += found
+            ledger.add(number, [f for f in found if f["label"] == label])
+            if progress is not None:
+                progress(done, len(todo), label)
     path, made = ledger.finish(number, fragments)
     return RunResult(made, path, tuple(record.problems(made)))
 
 
-def _results(
-    library: loader.Library, todo: list[Item], run: Run, workers: int
-) -> Iterator[tuple[str, list[record.Fragment]]]:
+@contextmanager
+def _checks(
+    files: Sequence[Path], given: str, run: Run, labels: tuple[str, ...] | None, workers: int
+) -> Iterator[tuple[list[Item], Iterator[tuple[str, list[record.Fragment]]]]]:
+    """The checks of a run, and what they return as they are done, each with its label."""
     if workers == 1:
+        library = loader.load_files(files)
+        todo = chosen_items(library, run.profile, labels, given=given)
         checker = Checker(library, run)
-        for item in todo:
-            yield item.label, checker.check(item.label)
+        yield todo, ((item.label, checker.check(item.label)) for item in todo)
         return
     from theorytest.worker import Pool
 
-    selected = [label for label, entry in library.entries.items() if entry.selected]
-    with Pool([str(f) for f in library.files], selected, run, workers) as pool:
-        yield from pool.results([item.label for item in todo])
+    with Pool([str(file) for file in files], given, run, labels, workers) as pool:
+        todo = [Item(*item) for item in pool.items]
+        yield todo, pool.results([(item.file, item.label) for item in todo])

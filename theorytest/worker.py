@@ -25,17 +25,23 @@ _START = "import sys; sys.path[:] = {path!r}; from theorytest.worker import main
 
 
 class Pool:
-    """Some worker processes for one run. Use it in a ``with`` statement: leaving it ends them."""
+    """Some worker processes for one run. Use it in a ``with`` statement: leaving it ends them.
 
-    def __init__(self, files: Sequence[str], selected: Sequence[str], run: Run, workers: int) -> None:
-        task = {
-            "files": list(files),
-            "selected": list(selected),
-            "run": [run.profile, run.seed, run.device, run.seconds],
-        }
+    items: part, label and file of every check of the run. Raises `InputError` where the files cannot be loaded.
+    """
+
+    def __init__(self, files: Sequence[str], given: str, run: Run, labels: Sequence[str] | None, workers: int) -> None:
+        asked = {"files": list(files), "given": given, "labels": labels}
+        task = {**asked, "run": [run.profile, run.seed, run.device, run.seconds]}
         self._processes = [_start() for _ in range(workers)]
-        for process in self._processes:
-            _send(process, task)
+        try:
+            for process in self._processes:
+                _send(process, task)
+            listed = [self._listed(process) for process in self._processes]
+        except BaseException:
+            self.__exit__()
+            raise
+        self.items: list[tuple[str, str, str]] = listed[0]
 
     def __enter__(self) -> Pool:
         return self
@@ -44,23 +50,54 @@ class Pool:
         for process in self._processes:
             _end(process)
 
-    def results(self, labels: Sequence[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-        """What the check of each label returns, in the order in which they are done."""
-        waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
-        for label in labels:
-            waiting.put(label)
+    @staticmethod
+    def _listed(process: subprocess.Popen[bytes]) -> Any:
+        found = _line(process)
+        if found is None:
+            raise InputError(f"a process that was to load the proof files {_ending(process)}; use --workers 1")
+        if isinstance(found, str):
+            raise InputError(found)
+        return found
+
+    def results(self, checks: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """What each check (file, label) returns, with its label, in the order in which they are done."""
+        waiting = _Waiting(checks)
         ready: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         for process in self._processes:
             threading.Thread(target=_feed, args=(process, waiting, ready), daemon=True).start()
-        for _ in labels:
+        for _ in checks:
             label, answer = ready.get()
             if isinstance(answer, str):
                 raise InputError(answer)
             yield label, answer
 
 
+class _Waiting:
+    """The checks that nobody does yet. A worker stays with a file as long as it can, because it keeps what it has
+    proved; then it takes the next file, and when there is none, it helps with the last checks of another's."""
+
+    def __init__(self, checks: Sequence[tuple[str, str]]) -> None:
+        self._files: dict[str, list[str]] = {}
+        for file, label in checks:
+            self._files.setdefault(file, []).append(label)
+        self._taken: set[str] = set()
+        self._lock = threading.Lock()
+
+    def take(self, file: str) -> tuple[str, str] | None:
+        """The next check (file, label) for a worker that has just done one of the given file; None where all are
+        taken."""
+        with self._lock:
+            left = [name for name, labels in self._files.items() if labels]
+            if file not in left:
+                file = next((name for name in left if name not in self._taken), "")
+            if file:
+                self._taken.add(file)
+                return file, self._files[file].pop(0)
+            return (left[-1], self._files[left[-1]].pop()) if left else None
+
+
 LOADING = 60.0  # seconds that a file may take to be imported
-GRACE = 10.0  # seconds beyond its budget after which a conjecture is given up
+GRACE = 5.0  # seconds beyond its budget after which a conjecture is given up
 
 
 def decisions(file: str, name: str, run: Run) -> Iterator[tuple[list[dict[str, Any]], int]]:
@@ -70,7 +107,7 @@ def decisions(file: str, name: str, run: Run) -> Iterator[tuple[list[dict[str, A
     function of the author's that never returns, say) is killed, and its conjecture is left undecided. Raises
     `InputError` for a file that cannot be loaded, or is not loaded within a minute.
     """
-    task = {"files": [file], "selected": None, "name": name, "run": [run.profile, run.seed, run.device, run.seconds]}
+    task = {"files": [file], "name": name, "run": [run.profile, run.seed, run.device, run.seconds]}
     waiting: list[dict[str, Any]] | None = None
     while waiting is None or waiting:
         with _process() as process:
@@ -141,25 +178,31 @@ def _send(process: subprocess.Popen[bytes], data: Any) -> None:
         pass  # it has ended: reading its answer says so
 
 
-def _feed(
-    process: subprocess.Popen[bytes], waiting: queue.SimpleQueue[str], ready: queue.SimpleQueue[tuple[str, Any]]
-) -> None:
+def _line(process: subprocess.Popen[bytes]) -> Any:
+    """The next line of a process as data; None where it has ended."""
     assert process.stdout is not None
-    while True:
-        try:
-            label = waiting.get_nowait()
-        except queue.Empty:
-            return
+    try:
+        line = process.stdout.readline()
+        return json.loads(line) if line else None
+    except ValueError:
+        return None
+
+
+def _ending(process: subprocess.Popen[bytes]) -> str:
+    """How a process has ended."""
+    code = process.wait()
+    return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+
+
+def _feed(process: subprocess.Popen[bytes], waiting: _Waiting, ready: queue.SimpleQueue[tuple[str, Any]]) -> None:
+    file = ""
+    while (taken := waiting.take(file)) is not None:
+        file, label = taken
         _send(process, label)
-        try:
-            line = process.stdout.readline()
-            answer = json.loads(line) if line else None
-        except ValueError:
-            answer = None
+        answer = _line(process)
         if answer is None:
-            code = process.wait()
-            how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-            ready.put((label, f"{label}: the process that checked it {how}; verify it alone with --workers 1"))
+            why = f"the process that checked it {_ending(process)}; verify it alone with --workers 1"
+            ready.put((label, f"{label}: {why}"))
             return
         ready.put((label, answer))
 
@@ -175,7 +218,7 @@ def main() -> None:
 
 
 def _serve(answers: Any) -> None:
-    from theorytest.verification import Checker, one_thread
+    from theorytest.verification import Checker, chosen_items, one_thread
 
     one_thread()
     task = json.loads(sys.stdin.readline())
@@ -184,25 +227,26 @@ def _serve(answers: Any) -> None:
     from theorytest import loader
     from theorytest.authoring import Run
 
-    found: Any
-    checker, failed = None, ""
-    try:
-        library = loader.load_files([Path(f) for f in task["files"]])
-        checker = Checker(library, Run(*task["run"]))
-        for label, entry in library.entries.items():
-            entry.selected = label in task["selected"] if task["selected"] is not None else entry.selected
-        if task["selected"] is None:
-            answers.write(json.dumps(checker.conjectures(task["name"])) + "\n")
-            answers.flush()
-    except InputError as error:  # a file was edited since the main process read it
-        failed = str(error)
-        if task["selected"] is None:
-            answers.write(json.dumps(failed) + "\n")
-            answers.flush()
-    for line in sys.stdin:
-        try:
-            found = checker.check(json.loads(line)) if checker is not None else failed
-        except InputError as error:
-            found = str(error)
+    def answer(found: Any) -> None:
         answers.write(json.dumps(found) + "\n")
         answers.flush()
+
+    try:
+        library = loader.load_files([Path(f) for f in task["files"]])
+        run = Run(*task["run"])
+        checker = Checker(library, run)
+        if "name" in task:
+            answer(checker.conjectures(task["name"]))
+        else:
+            todo = chosen_items(library, run.profile, task["labels"], given=task["given"])
+            answer([[item.part, item.label, item.file] for item in todo])
+    except InputError as error:
+        answer(str(error))
+        return
+    for line in sys.stdin:
+        try:
+            found = checker.check(json.loads(line))
+        except InputError as error:
+            answer(str(error))
+        else:
+            answer(found)

@@ -17,9 +17,10 @@ from theorytest.kernel.scalar import ZERO, Exp, Ln, Variable, sqrt
 from theorytest.kernel.witness import refutes
 from theorytest.models import HalfSum, Huber, cp, deep_matrix_factorization, deep_tucker
 from theorytest.search.frequency import frequency, interval
+from theorytest.search.margins import measure
 from theorytest.search.points import candidates, find_point, floats
 from theorytest.search.starts import certified, find_start
-from theorytest.search.states import find_state, measure, shapes
+from theorytest.search.states import find_state, shapes
 
 product = deep_matrix_factorization(2, 2, depth=2)
 mean = (q.squared_norm("W[1]") + q.squared_norm("W[2]")) / 2

@@ -7,6 +7,8 @@ the assumptions and of squares. What is found is an ordinary derivation; that no
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -28,6 +30,7 @@ from theorytest.kernel.claim import (
     Rate,
     Where,
 )
+from theorytest.kernel.encoding import decode, encode
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.quantity import Comparison, entry_names
 from theorytest.kernel.scalar import Variable, variables
@@ -60,16 +63,32 @@ def refute(statement: Statement) -> Certificate | None:
     return derive.certificate("contradiction", producer="theorytest.derive.automatic")
 
 
+def attempts(statement: Statement) -> tuple[Certificate | None, str]:
+    """A derivation of the statement or of its contrary; else None and what failed."""
+    certificate, failed = prove(statement)
+    return certificate or refute(statement), failed
+
+
+def serve() -> None:
+    """In a process of its own: read a statement from standard input, and write what `attempts` finds. One line each."""
+    statement = decode(json.loads(sys.stdin.readline()))
+    certificate, failed = attempts(statement)
+    print(json.dumps({"certificate": encode(certificate), "failed": failed}), flush=True)
+
+
 def unsatisfiable(statement: Statement) -> bool:
-    """Whether the assumptions about a state (of a model with given sizes) are shown to contradict one another: the
-    contrary of one of them is proved from the others."""
+    """Whether the assumptions about a state (of a model with given sizes), or about real variables, are shown to
+    contradict one another: the contrary of one of them is proved from the others."""
     claim = statement.claim
-    if not isinstance(claim, AtEveryState):
-        return False
-    try:
-        given = _given(statement, claim)
-    except KernelError:  # a quantity is no polynomial
-        return False
+    given: list[Formula] | None
+    if isinstance(claim, AtEveryState):
+        try:
+            given = _given(statement, claim)
+        except KernelError:  # a quantity is no polynomial
+            return False
+    else:
+        held = (*(a.formula for a in statement.assumptions), *(claim.conditions if isinstance(claim, Where) else ()))
+        given = [f for f in held if isinstance(f, Identity | Inequality) and not isinstance(f.lhs, Term)]
     if not given:
         return False
     for assumed in given:
@@ -216,4 +235,4 @@ def _by_squares(real: Reals, goal: Inequality, facts: list[Fact], named: list[st
     return prove("a sum of squares", goal.lhs, goal.rhs, *facts, *_defined(real, named, facts), by=hints)
 
 
-__all__ = ["one_half", "prove", "refute", "unsatisfiable"]
+__all__ = ["attempts", "one_half", "prove", "refute", "serve", "unsatisfiable"]

@@ -14,12 +14,14 @@ any differentiable loss       its gradient g, any tensor    ``Linear(g)``; in sy
 a polynomial in the entries   sum of monomials              ``Polynomial(terms)``
 ============================  ============================  ==========================================
 
-Values and gradients are exact for kernel Arrays, fmpq and sympy, enclosures for arb, rounded for mpf, numpy and torch.
+Numbers of a loss are exact: floats are refused. Values and gradients are exact for kernel Arrays, fmpq and sympy,
+enclosures for arb, rounded for mpf, numpy and torch.
 Arrays may have leading batch dimensions; a loss then has one value per instance.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -58,6 +60,14 @@ class Loss(Protocol):
     def gradient(self, W: Any) -> Any: ...
 
 
+def _exact(value: Any) -> Fraction:
+    """An exact number. A float is refused: 0.1 is not what was typed (arrays of data go through `observe`)."""
+    if isinstance(value, (float, np.floating)):
+        given = repr(float(value))
+        raise InputError(f"given the float {given}, needed an exact number: write '{given}' in quotes, or a fraction")
+    return fraction(value)
+
+
 # -- losses of one number ----------------------------------------------------------------------------------------------
 
 
@@ -73,8 +83,8 @@ class Entrywise:
     breaks: tuple[Fraction, ...] = ()
 
     def __post_init__(self) -> None:
-        pieces = tuple(tuple(map(fraction, piece)) or (Fraction(0),) for piece in self.pieces)
-        breaks = tuple(map(fraction, self.breaks))
+        pieces = tuple(tuple(map(_exact, piece)) or (Fraction(0),) for piece in self.pieces)
+        breaks = tuple(map(_exact, self.breaks))
         object.__setattr__(self, "pieces", pieces)
         object.__setattr__(self, "breaks", breaks)
         if len(pieces) != len(breaks) + 1 or any(a >= b for a, b in pairwise(breaks)):
@@ -181,7 +191,7 @@ def square(*, half: bool) -> Entrywise:
 
 def huber(delta: Any) -> Entrywise:
     """z^2 / 2 for abs(z) < delta, delta (abs(z) - delta / 2) beyond; the derivative is z clipped to [-delta, delta]."""
-    d = fraction(delta)
+    d = _exact(delta)
     if d <= 0:
         raise InputError(f"given the transition point delta={delta}, needed a positive number")
     return Entrywise(((-d * d / 2, -d), (Fraction(0), Fraction(0), Fraction(1, 2)), (-d * d / 2, d)), (-d, d))
@@ -212,7 +222,7 @@ def observe(values: Any, mask: Any = None) -> tuple[Observation, ...]:
 def _observations(given: Any) -> tuple[Observation, ...]:
     pairs = given.items() if isinstance(given, Mapping) else given
     try:
-        made = tuple((tuple(int(i) for i in index), fraction(value)) for index, value in pairs)
+        made = tuple((tuple(operator.index(i) for i in index), _exact(value)) for index, value in pairs)
     except TypeError:
         raise InputError(f"given the observations {given!r}, needed pairs (index, value) such as ((0, 1), 1)") from None
     if not made:
@@ -397,7 +407,7 @@ class Huber(_Observed):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "observed", _observations(self.observed))
-        object.__setattr__(self, "delta", fraction(self.delta))
+        object.__setattr__(self, "delta", _exact(self.delta))
         huber(self.delta)
 
     @cached_property
@@ -419,7 +429,7 @@ class Sensing(_Residuals):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "measurements", tuple(map(array, self.measurements)))
-        object.__setattr__(self, "targets", tuple(map(fraction, self.targets)))
+        object.__setattr__(self, "targets", tuple(map(_exact, self.targets)))
         if not self.measurements or len({A.shape for A in self.measurements}) != 1:
             raise InputError("needed at least one measurement tensor, and all of one shape")
         if len(self.targets) != len(self.measurements):
@@ -504,7 +514,7 @@ class Polynomial:
                 if type(power) is not int or power < 1:
                     raise InputError(f"given the power {power!r} of entry {index}, needed a positive integer")
                 merged[tuple(index)] = merged.get(tuple(index), 0) + power
-            made.append((fraction(coefficient), tuple(sorted(merged.items()))))
+            made.append((_exact(coefficient), tuple(sorted(merged.items()))))
         if len({len(index) for _, powers in made for index, _ in powers}) != 1:
             raise InputError("the terms name no entry, or indices of different length: needed indices of one order")
         object.__setattr__(self, "terms", tuple(made))

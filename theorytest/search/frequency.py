@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from theorytest.kernel.analysis import sides
 from theorytest.kernel.ball import precision
 from theorytest.kernel.claim import ProbabilityBetween
+from theorytest.kernel.errors import KernelError
+from theorytest.kernel.polynomial import Ring
+from theorytest.kernel.quantity import entry_names
+from theorytest.kernel.states import formula
 from theorytest.models.model import Model
-from theorytest.search.states import hash_of, margin
+from theorytest.search.margins import margin
+from theorytest.search.states import hash_of
 
 CONFIDENCE = Fraction(999, 1000)
 CLOSE = 1e-9  # of the largest margin: closer to 0 than that, rounding may have decided
@@ -43,6 +49,22 @@ def frequency(claim: ProbabilityBetween, seed: int = 0, *, states: int = 10000) 
     return Frequency(states, happened, unsure, low, high)
 
 
+def constant_event(claim: ProbabilityBetween) -> bool | None:
+    """Whether the event happens always, or never, because both sides are polynomials that differ by a constant; None
+    where they do not."""
+    try:
+        concrete = claim.parameterization.at(dict(claim.sizes))
+        lhs, rhs = sides(formula(claim.event, concrete))
+        ring = Ring({x for name, shape in concrete.blocks.items() for x in entry_names(name, shape)})
+        gap = ring.polynomial(rhs) - ring.polynomial(lhs)
+    except KernelError:  # no polynomials
+        return None
+    if not gap.is_constant():
+        return None
+    value = gap.leading_coefficient() if not gap.is_zero() else 0
+    return bool({"<": value > 0, "<=": value >= 0, "=": value == 0}[claim.event.relation])
+
+
 def interval(happened: int, states: int, confidence: Fraction = CONFIDENCE) -> tuple[float, float]:
     """The Clopper-Pearson interval of a probability, from the number of times that an event happened: it covers the
     probability with at least the confidence, exactly."""
@@ -71,4 +93,4 @@ def _quantile(a: int, b: int, level: Fraction, *, up: bool) -> float:
     return float(high if up else low)
 
 
-__all__ = ["Frequency", "frequency", "interval"]
+__all__ = ["Frequency", "constant_event", "frequency", "interval"]

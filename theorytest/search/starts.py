@@ -8,7 +8,6 @@ is returned.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -17,6 +16,7 @@ from random import Random
 from typing import Any
 
 from theorytest.errors import InputError
+from theorytest.kernel.ball import UndefinedError
 from theorytest.kernel.claim import AlongEveryFlow, TendsToEqual
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.every_flow import CONSERVED, EQUILIBRIUM, problem_of, velocity_at_start
@@ -26,30 +26,36 @@ from theorytest.kernel.quantity import exact_state, from_start, value
 from theorytest.kernel.statement import Instance, Statement, Witness
 from theorytest.kernel.witness import refutes, require_assumptions
 from theorytest.models.model import Model
-from theorytest.search.states import Search, Tried, exact_states, margin, shapes
+from theorytest.search.budget import Budget
+from theorytest.search.margins import margin
+from theorytest.search.states import Search, Tried, exact_states, may_be_undefined, shapes, undefined_at
 from theorytest.search.strategies import Sizes, packed
 
 STARTS = 40  # exact starts a shape
 TIMES = (Fraction(1, 4), Fraction(1), Fraction(4), Fraction(12))
 CLEAR = 1e-7  # a failure by less may be the integrator's
 SCALES = (Fraction(1), Fraction(1, 4))
+FAR = (Fraction(1000), Fraction(1, 1000))  # the simplest starts, far out and near 0: no flow is followed from there
+INSTANT = Fraction(1, 2**30)  # a time so short that any flow can be enclosed
+SIMPLEST = 8
 HALF_SQUARE = Slope(((Fraction(0), Fraction(1)),))
 
 
-def find_start(statement: Statement, seed: int = 0, *, seconds: float = 30.0) -> Search:
+def find_start(statement: Statement, seed: int = 0, *, seconds: float | Budget = 30.0) -> Search:
     """Look for a start that refutes a claim about every flow (`AlongEveryFlow`, `TendsToEqual`)."""
     claim = statement.claim
     if not isinstance(claim, AlongEveryFlow | TendsToEqual):
         raise InputError(f"given a claim of kind {type(claim).__name__}, needed one about every flow of a model")
-    until = time.monotonic() + seconds
+    budget = Budget.of(seconds)
     found = Search()
     missing = ""
-    for sizes in shapes(claim, statement):
-        if time.monotonic() > until:
-            found.finished = False
+    places = shapes(claim, statement)
+    for number, sizes in enumerate(places, 1):
+        if budget.over:
+            found.left_out = f"shapes {number} to {len(places)} of {len(places)}"
             break
         try:
-            found.witness, tried = _at_shape(statement, claim, sizes, seed, until)
+            found.witness, tried = _at_shape(statement, claim, sizes, seed, budget)
         except KernelError as error:
             missing = str(error)
             continue
@@ -74,38 +80,58 @@ def losses(model: Model, seed: int) -> Iterator[MeasuredLoss]:
 
 
 def _at_shape(
-    statement: Statement, claim: AlongEveryFlow | TendsToEqual, sizes: Sizes, seed: int, until: float
+    statement: Statement, claim: AlongEveryFlow | TendsToEqual, sizes: Sizes, seed: int, budget: Budget
 ) -> tuple[Witness | None, Tried]:
     model = Model(claim.parameterization, sizes)
     place = packed(sizes)
     state = exact_state(model.concrete, model.random(0))
     for atom in claim.comparison.atoms:
         value(replace(atom, at_start=False), state)  # raises where there is no such quantity at these sizes
-    count, least = 0, None
+    count, least, vanishing = 0, None, 0
+    risky = may_be_undefined(claim.comparison)
+    lost: list[Instance] = []
+
+    def outcome(witness: Witness | None) -> tuple[Witness | None, Tried]:
+        met = count + len(lost)
+        return witness, Tried(place, met, 0, least, len(lost), lost[0] if lost else None, vanishing)
+
+    states = list(exact_states(model, statement, seed))[:STARTS]
     chosen = [claim.loss] if claim.loss is not None else list(losses(model, seed))
     for loss in chosen:
-        starts: list[Instance] = []
-        for scale, blocks in product(SCALES, list(exact_states(model, statement, seed))[:STARTS]):
-            scaled = {n: Array(a.shape, tuple(scale * x for x in a.entries)) for n, a in blocks.items()}
-            instance = Instance(sizes=place, blocks=tuple(scaled.items()))
+        starts, far = list[Instance](), list[Instance]()
+        for k, blocks in enumerate((*_scaled(states, SCALES), *_scaled(states[:SIMPLEST], FAR))):
+            instance = Instance(sizes=place, blocks=tuple(blocks.items()))
             try:
                 require_assumptions(statement, instance)
             except KernelError:
                 continue
-            starts.append(instance)
-        count += len(starts)
-        if not starts:
-            continue
+            if risky and _undefined(claim, model, blocks):
+                lost.append(instance)
+            else:
+                (starts if k < len(SCALES) * len(states) else far).append(instance)
+        count += len(starts) + len(far)
         if isinstance(claim, TendsToEqual):
-            witness = _no_limit(statement, starts, loss)
+            witness = _no_limit(statement, [*starts, *far], loss)
         else:
-            witness, low = _violated(statement, claim, model, starts, loss, until)
+            witness, low, gone = _violated(statement, claim, model, starts, far, loss, budget)
             least = low if least is None else least if low is None else min(least, low)
-        if witness is not None:
-            return witness, Tried(place, count, 0, least)
-        if time.monotonic() > until:
-            break
-    return None, Tried(place, count, 0, least)
+            vanishing += gone
+        if witness is not None or budget.over:
+            return outcome(witness)
+    return outcome(None)
+
+
+def _undefined(claim: AlongEveryFlow | TendsToEqual, model: Model, blocks: dict[str, Array]) -> bool:
+    """Whether a side surely has no value at time 0."""
+    try:
+        return undefined_at(from_start(claim.comparison, exact_state(model.concrete, blocks)), model, blocks)
+    except UndefinedError as error:
+        return error.surely
+
+
+def _scaled(states: list[dict[str, Array]], scales: tuple[Fraction, ...]) -> Iterator[dict[str, Array]]:
+    for scale, blocks in product(scales, states):
+        yield {n: Array(a.shape, tuple(scale * x for x in a.entries)) for n, a in blocks.items()}
 
 
 def _no_limit(statement: Statement, starts: list[Instance], loss: MeasuredLoss) -> Witness | None:
@@ -124,21 +150,26 @@ def _violated(
     claim: AlongEveryFlow,
     model: Model,
     starts: list[Instance],
+    far: list[Instance],
     loss: MeasuredLoss,
-    until: float,
-) -> tuple[Witness | None, float | None]:
-    """Flows of all starts in float64; those that seem to fail are enclosed, the simplest numbers first."""
-    gaps = _gaps(claim, model, starts, loss)
+    budget: Budget,
+) -> tuple[Witness | None, float | None, int]:
+    """Flows of all starts in float64; those that seem to fail are enclosed, the simplest numbers first; of the far
+    starts those that fail at time 0. And along how many flows a side seems to be lost."""
+    gaps = [*_gaps(claim, model, starts, loss, TIMES), *_gaps(claim, model, far, loss, ())]
+    starts = [*starts, *far]
+    vanishing = sum(any(g != g for _, g in gap) for gap in gaps)
+    gaps = [[(t, g) for t, g in gap if g == g] for gap in gaps]
     least = min((g for gap in gaps for _, g in gap), default=None)
     failing = [k for k in range(len(starts)) if any(g < -CLEAR for _, g in gaps[k])]
     for k in sorted(failing, key=lambda k: _height(starts[k]))[:8]:
-        if time.monotonic() > until:
+        if budget.over:
             break
         early = min(t for t, g in gaps[k] if g < -CLEAR)
-        witness = enclosed(statement, claim, starts[k], loss, early, until)
+        witness = enclosed(statement, claim, starts[k], loss, early, budget)
         if witness is not None:
-            return witness, least
-    return None, least
+            return witness, least, vanishing
+    return None, least, vanishing
 
 
 def _height(start: Instance) -> tuple[int, int]:
@@ -148,27 +179,29 @@ def _height(start: Instance) -> tuple[int, int]:
 
 
 def _gaps(
-    claim: AlongEveryFlow, model: Model, starts: list[Instance], loss: MeasuredLoss
+    claim: AlongEveryFlow, model: Model, starts: list[Instance], loss: MeasuredLoss, times: tuple[Fraction, ...]
 ) -> list[list[tuple[Fraction, float]]]:
-    """For every start the margin at each time, where the batch got that far."""
+    """For every start the margin at each time, where the batch got that far; nan where a side is not defined."""
     import torch
 
     from theorytest.search.flows import integrate_batch
 
+    if not starts:
+        return []
     blocks = {
         name: torch.tensor([[float(x) for x in dict(s.blocks)[name].entries] for s in starts], dtype=torch.float64)
         for name in model.shapes
     }
     shaped = {name: values.reshape(len(starts), *model.shapes[name]) for name, values in blocks.items()}
-    flow = integrate_batch(model, _Measured(loss, model.shape), shaped, TIMES, rtol=1e-9)
+    later = integrate_batch(model, _Measured(loss, model.shape), shaped, times, rtol=1e-9).blocks if times else {}
     found: list[list[tuple[Fraction, float]]] = [[] for _ in starts]
     comparisons = [from_start(claim.comparison, exact_state(model.concrete, dict(s.blocks))) for s in starts]
-    for j, at in enumerate((Fraction(0), *TIMES)):
-        states = shaped if at == 0 else {name: flow.blocks[name][j - 1] for name in model.shapes}
+    for j, at in enumerate((Fraction(0), *times)):
+        states = shaped if at == 0 else {name: later[name][j - 1] for name in model.shapes}
         for k, comparison in enumerate(comparisons):
-            gap = float(margin(comparison, model, {name: values[k : k + 1] for name, values in states.items()})[0])
-            if gap == gap:
-                found[k].append((at, gap))
+            here = {name: values[k : k + 1] for name, values in states.items()}
+            if all(bool(values.isfinite().all()) for values in here.values()):
+                found[k].append((at, float(margin(comparison, model, here)[0])))
     return found
 
 
@@ -213,13 +246,13 @@ def certified(
 
     claim = statement.claim
     assert isinstance(claim, AlongEveryFlow)
-    deadline = time.monotonic() + seconds
+    budget = Budget(seconds)
     found: list[tuple[Instance, str]] = []
     for sizes in shapes(claim, statement)[:3]:
         model = Model(claim.parameterization, sizes)
         loss = claim.loss or next(losses(model, seed))
         for blocks in exact_states(model, statement, seed):
-            if len(found) == flows or time.monotonic() > deadline:
+            if len(found) == flows or budget.over:
                 return found
             instance = Instance(sizes=packed(sizes), blocks=tuple(blocks.items()))
             try:
@@ -229,7 +262,7 @@ def certified(
                 if not any(velocity_at_start(problem)):
                     continue  # nothing moves: that says little
                 part = Throughout(problem, comparison, Fraction(0), until)
-                holds, text = decide(part, certificate(part, digits=15, max_seconds=deadline - time.monotonic()))
+                holds, text = decide(part, certificate(part, digits=15, max_seconds=budget.left))
             except (KernelError, InputError):
                 continue
             if holds and any(x for array in blocks.values() for x in array.entries):
@@ -238,18 +271,18 @@ def certified(
 
 
 def enclosed(
-    statement: Statement, claim: AlongEveryFlow, instance: Instance, loss: MeasuredLoss, at: Fraction, until: float
+    statement: Statement, claim: AlongEveryFlow, instance: Instance, loss: MeasuredLoss, at: Fraction, budget: Budget
 ) -> Witness | None:
     """A witness by an enclosure up to a time, with more digits while the kernel does not see the failure."""
     from theorytest.enclose.flowpipe import enclose_problem
 
     problem = problem_of(claim, instance, loss)
     for digits in (12, 30):
-        left = until - time.monotonic()
+        left = budget.left
         if left <= 0:
             return None
         try:
-            pipe = enclose_problem(problem, max(at, Fraction(1, 64)), digits=digits, max_seconds=min(left, 10))
+            pipe = enclose_problem(problem, max(at, INSTANT), digits=digits, max_seconds=min(left, 10))
             witness = Witness(instance, (loss, pipe.steps))
             refutes(statement, witness)
             return witness

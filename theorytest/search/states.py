@@ -1,16 +1,17 @@
 """States at which a claim about every state fails: smallest shapes first, exact small numbers, then float64 batches.
 
 A search goes through the shapes of a model in the order of their number of parameters. At each shape it looks at small
-exact states, then at batches of random float64 states, from which the worst ones are pushed further by gradient
+exact states, then at batches of random float64 states of many sizes. Some of these are moved onto the assumptions and
+against the claim, by one Newton step for one inequality after the other; the worst are pushed further by gradient
 descent on the margin. What looks like a violation is rounded to small rationals, made simpler entry by entry, and
-handed to the kernel; only what the kernel refutes is returned. All that was tried is counted, shape by shape.
+handed to the kernel; only what the kernel refutes is returned. All that was tried is counted, shape by shape. A
+counterexample has two sides: states at which one is not defined are counted apart.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -19,15 +20,18 @@ from typing import TYPE_CHECKING, Any
 
 from theorytest.errors import InputError
 from theorytest.kernel import scalar
-from theorytest.kernel.ball import UndefinedError
+from theorytest.kernel.ball import UndefinedError, precision
 from theorytest.kernel.claim import AlongEveryFlow, AtEveryState, TendsToEqual
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array
-from theorytest.kernel.quantity import Atom, Comparison, exact_state, value
+from theorytest.kernel.quantity import Comparison, both_sides, exact_state, holds, value
 from theorytest.kernel.statement import Instance, Statement, Witness
-from theorytest.kernel.witness import refutes, require_assumptions
+from theorytest.kernel.witness import PRECISION, refutes, require_assumptions
 from theorytest.models.initializations import balanced
 from theorytest.models.model import Model
+from theorytest.search.budget import Budget
+from theorytest.search.margins import magnitude, margin
+from theorytest.search.projection import significant
 from theorytest.search.strategies import Sizes, packed, smallest_sizes
 
 if TYPE_CHECKING:
@@ -37,37 +41,62 @@ EXACT = 60  # exact states a shape
 BATCH = 512  # float64 states a shape, for each scale
 SCALES = (1.0, 0.25, 4.0)
 PUSHES = 60  # steps of descent on the margin
+SWEPT, SWEEPS = 128, 12  # of a batch are moved onto the assumptions and against the claim, and how often
 KEPT = 8  # of a batch are pushed and rounded
 ROUNDING = 1e-11  # of the sides: an assumption that holds by less may not hold
 LARGEST = 40  # parameters of a shape
 DENOMINATORS = (1, 2, 4, 10, 100, 1024, 2**20)
+DIGITS = (1, 2, 3, 6, 12)  # significant ones, for large and for tiny numbers
+DECADES = 6  # the size of a state goes from 10^-6 to 10^6
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What was tried at one shape: sizes, exact states, float64 states (those that met the assumptions), and the least
-    margin (right side minus left) that was seen among them."""
+    """What was tried at one shape: sizes, exact states, float64 states (those that met the assumptions), the least
+    margin (right side minus left) that was seen among them, and at how many exact ones a side was not defined (for a
+    flow: at time 0), with the first of these; vanishing: along how many flows a side seemed to be lost later; nearest:
+    the least margin as a part of how large the sides are."""
 
     sizes: tuple[tuple[str, Any], ...]
     exact: int
     floats: int
     least_margin: float | None
+    undefined: int = 0
+    where: Instance | None = None
+    vanishing: int = 0
+    nearest: float | None = None
 
     def after(self, earlier: Tried | None) -> Tried:
         """Together with what was tried at the same shape before."""
         if earlier is None:
             return self
         margins = [m for m in (self.least_margin, earlier.least_margin) if m is not None]
-        return Tried(self.sizes, self.exact + earlier.exact, self.floats + earlier.floats, min(margins, default=None))
+        shares = [m for m in (self.nearest, earlier.nearest) if m is not None]
+        return replace(
+            self,
+            exact=self.exact + earlier.exact,
+            floats=self.floats + earlier.floats,
+            least_margin=min(margins, default=None),
+            undefined=self.undefined + earlier.undefined,
+            where=earlier.where or self.where,
+            vanishing=self.vanishing + earlier.vanishing,
+            nearest=min(shares, default=None),
+        )
 
 
 @dataclass
 class Search:
-    """The outcome of a search: a witness that the kernel accepts, if any, and what was tried before it was found."""
+    """The outcome of a search: a witness that the kernel accepts, if any; what was tried before it was found; and what
+    the time did not suffice for, in words."""
 
     witness: Witness | None = None
     tried: list[Tried] = field(default_factory=list)
-    finished: bool = True
+    left_out: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether all was tried, or a witness found."""
+        return not self.left_out
 
     @property
     def states(self) -> int:
@@ -75,7 +104,7 @@ class Search:
         return sum(t.exact + t.floats for t in self.tried)
 
 
-def find_state(statement: Statement, seed: int = 0, *, seconds: float = 30.0, rounds: int = 1) -> Search:
+def find_state(statement: Statement, seed: int = 0, *, seconds: float | Budget = 30.0, rounds: int = 1) -> Search:
     """Look for a state that refutes a statement whose claim is `AtEveryState`. rounds: how often all shapes are gone
     through, each time with other batches.
 
@@ -85,17 +114,19 @@ def find_state(statement: Statement, seed: int = 0, *, seconds: float = 30.0, ro
     claim = statement.claim
     if not isinstance(claim, AtEveryState):
         raise InputError(f"given a claim of kind {type(claim).__name__}, needed one about every state of a model")
-    until = time.monotonic() + seconds
+    budget = Budget.of(seconds)
     found = Search()
     tried: dict[int, Tried] = {}
     missing = ""
     places = shapes(claim, statement)
     for turn, (number, sizes) in product(range(rounds), enumerate(places)):
-        if time.monotonic() > until:
-            found.finished = False
+        if budget.over:
+            rest = [f"shapes {number + 1} to {len(places)} of {len(places)}"] if number or not turn else []
+            rest += [f"batches {turn + 1 + bool(rest)} to {rounds} of {rounds}"] if turn + bool(rest) < rounds else []
+            found.left_out = ", ".join(rest)
             break
         try:
-            found.witness, seen = _at_shape(statement, claim, sizes, seed + turn, until, first=turn == 0)
+            found.witness, seen = _at_shape(statement, claim, sizes, seed + turn, budget, first=turn == 0)
         except KernelError as error:  # a quantity does not exist at this shape
             missing = str(error)
             continue
@@ -124,35 +155,77 @@ def shapes(claim: AtEveryState | AlongEveryFlow | TendsToEqual, statement: State
 
 
 def _at_shape(
-    statement: Statement, claim: AtEveryState, sizes: Sizes, seed: int, until: float, *, first: bool
+    statement: Statement, claim: AtEveryState, sizes: Sizes, seed: int, budget: Budget, *, first: bool
 ) -> tuple[Witness | None, Tried]:
     model = Model(claim.parameterization, sizes)
     given = [a.formula for a in statement.assumptions if isinstance(a.formula, Comparison)]
     _require_quantities((claim.claim, *given), model)
     place = packed(sizes)
-    exact = 0
-    for blocks in exact_states(model, statement, seed) if first else ():
+    risky = may_be_undefined(claim.claim)
+    exact, floats, least, nearest = 0, 0, None, None
+    lost: list[Instance] = []
+
+    def look(blocks: Mapping[str, Array]) -> Witness | None:
+        nonlocal exact
         witness, meets = _tried(statement, place, blocks)
         exact += meets
-        if witness is not None:
-            return simpler(statement, witness, until), Tried(place, exact, 0, None)
-        if time.monotonic() > until:
-            break
-    floats, least = 0, None
+        if meets and witness is None and risky and undefined_at(claim.claim, model, blocks):
+            lost.append(Instance(sizes=place, blocks=tuple(blocks.items())))
+        return witness
+
+    def outcome(witness: Witness | None) -> tuple[Witness | None, Tried]:
+        where = lost[0] if lost else None
+        made = simpler(statement, witness, budget) if witness is not None else None
+        return made, Tried(place, exact, floats, least, len(lost), where, nearest=nearest)
+
+    for blocks in exact_states(model, statement, seed) if first else ():
+        witness = look(blocks)
+        if witness is not None or budget.over:
+            return outcome(witness)
     if any(c.relation == "=" for c in given):
-        return None, Tried(place, exact, 0, None)  # random floats do not meet equations
+        return outcome(None)  # random floats do not meet equations
     for scale in SCALES[:1] if first else SCALES:  # a quick look at all shapes first
-        if time.monotonic() > until:
+        if budget.over:
             break
-        count, margin, candidates = _batch(model, claim.claim, given, scale, seed)
+        count, low, share, candidates = _batch(model, claim.claim, given, scale, seed)
         floats += count
-        least = margin if least is None else least if margin is None else min(least, margin)
+        rounding = True  # whether no violation is left but what exact numbers deny
         for blocks in candidates:
-            for denominator in DENOMINATORS:
-                witness, _ = _tried(statement, place, _rounded(blocks, denominator))
+            for rounded in _rounded(blocks):
+                witness = look(rounded)
                 if witness is not None:
-                    return simpler(statement, witness, until), Tried(place, exact, floats, least)
-    return None, Tried(place, exact, floats, least)
+                    return outcome(witness)
+            rounding &= holds(claim.claim, exact_state(model.concrete, rounded), PRECISION) is True
+            if budget.over:
+                break
+        if low is not None and low < 0 and rounding:
+            low, share = 0.0, max(share or 0.0, 0.0)
+        least = low if least is None else least if low is None else min(least, low)
+        nearest = share if nearest is None else nearest if share is None else min(nearest, share)
+    return outcome(None)
+
+
+def may_be_undefined(comparison: Comparison) -> bool:
+    """Whether there may be states at which a side has no value: a quotient, a root, a logarithm, an effective rank."""
+
+    def risky(expression: scalar.Scalar) -> bool:
+        if isinstance(expression, scalar.Ln):
+            return True
+        if isinstance(expression, scalar.Power) and (expression.exponent < 0 or expression.exponent.denominator > 1):
+            return True
+        return any(map(risky, scalar.children(expression)))
+
+    return risky(comparison.lhs) or risky(comparison.rhs) or any(a.kind == "effective rank" for a in comparison.atoms)
+
+
+def undefined_at(comparison: Comparison, model: Model, blocks: Mapping[str, Array]) -> bool:
+    """Whether a side surely has no value at an exact state."""
+    try:
+        with precision(PRECISION):
+            both_sides(comparison, exact_state(model.concrete, blocks))
+    except UndefinedError as error:
+        return error.surely
+    return False
 
 
 def _require_quantities(comparisons: Iterable[Comparison], model: Model) -> None:
@@ -210,16 +283,20 @@ def unit(shape: tuple[int, ...]) -> Array:
     return Array(shape, tuple(Fraction(int(len(set(i)) <= 1)) for i in product(*map(range, shape))))
 
 
-def _rounded(blocks: Mapping[str, Any], denominator: int) -> dict[str, Array]:
-    return {
-        name: Array(
-            tuple(values.shape), tuple(Fraction(round(x * denominator), denominator) for x in values.flatten().tolist())
-        )
-        for name, values in blocks.items()
-    }
+def _rounded(blocks: Mapping[str, Any]) -> Iterator[dict[str, Array]]:
+    """A state with simpler numbers first; the last is the state itself."""
+
+    def made(number: Callable[[float], Fraction]) -> dict[str, Array]:
+        return {n: Array(tuple(v.shape), tuple(map(number, v.flatten().tolist()))) for n, v in blocks.items()}
+
+    for denominator in DENOMINATORS:
+        yield made(lambda x, q=denominator: Fraction(round(x * q), q))
+    for digits in DIGITS:
+        yield made(lambda x, d=digits: Fraction(significant(x, d)))
+    yield made(Fraction)
 
 
-def simpler(statement: Statement, witness: Witness, until: float) -> Witness:
+def simpler(statement: Statement, witness: Witness, budget: Budget) -> Witness:
     """The same violation with simpler numbers: entry by entry 0, 1, -1, or a smaller denominator, while the kernel
     still refutes."""
     instance = witness.instance
@@ -230,7 +307,7 @@ def simpler(statement: Statement, witness: Witness, until: float) -> Witness:
         for name, array in list(blocks.items()):
             for k, x in enumerate(array.entries):
                 for better in _simpler_numbers(x):
-                    if time.monotonic() > until:
+                    if budget.over:
                         return witness
                     entries = (*array.entries[:k], better, *array.entries[k + 1 :])
                     varied = {**blocks, name: Array(array.shape, entries)}
@@ -244,6 +321,7 @@ def simpler(statement: Statement, witness: Witness, until: float) -> Witness:
 def _simpler_numbers(x: Fraction) -> Iterable[Fraction]:
     options = [Fraction(0), Fraction(1), Fraction(-1), Fraction(2), Fraction(-2)]
     options += [Fraction(round(x * q), q) for q in (1, 2, 3, 4, 10) if q < x.denominator]
+    options += [Fraction(significant(float(x), digits)) for digits in (1, 2, 3) if 0 < abs(x) < 10**300]
     weight = _weight(x)
     return [y for y in options if _weight(y) < weight]
 
@@ -255,111 +333,20 @@ def _weight(x: Fraction) -> tuple[int, int, bool]:
 # -- float64 ----------------------------------------------------------------------------------------------------------
 
 
-def margin(comparison: Comparison, model: Model, blocks: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """Right side minus left side, for a batch of float64 states; minus the distance for an equation. Shape (batch,).
-
-    Rounded; nan where a side is not defined.
-    """
-    end = model.end_tensor(blocks)
-    values = {atom.name: measure(atom, model, blocks, end) for atom in comparison.atoms}
-    like = next(iter(blocks.values()))
-    gap = _value(comparison.rhs, values, like) - _value(comparison.lhs, values, like)
-    return -gap.abs() if comparison.relation == "=" else gap
-
-
-def measure(atom: Atom, model: Model, blocks: Mapping[str, torch.Tensor], end: torch.Tensor) -> torch.Tensor:
-    """A quantity of a batch of states that has it: shape (batch,)."""
-    import torch
-
-    if atom.kind in ("component", "unbalancedness"):
-        parts = [_slices(blocks[name], model.legs[name].index(atom.of)) for name in model.holders(atom.of)]
-        stacked = torch.stack(parts)
-        if atom.kind == "component":
-            return stacked.prod(0)[:, atom.index[0] - 1]
-        return (stacked.amax(0) - stacked.amin(0)).amax(-1)
-    held = blocks[atom.of] if atom.of else end
-    match atom.kind:
-        case "entry":
-            return held[(slice(None), *(i - 1 for i in atom.index))]
-        case "determinant":
-            return torch.linalg.det(held)
-        case "squared norm":
-            return (held * held).reshape(held.shape[0], -1).sum(-1)
-        case "slice":
-            return _slices(held, atom.index[0] - 1)[:, atom.index[1] - 1]
-        case "gram gap":
-            other = blocks[atom.other]
-            gap = held.mT @ held - other @ other.mT
-            return (gap * gap).sum((-1, -2))
-        case _:
-            return _spectral(atom, held)
-
-
-def _slices(values: torch.Tensor, axis: int) -> torch.Tensor:
-    moved = values.movedim(axis + 1, 1)
-    return (moved * moved).reshape(*moved.shape[:2], -1).sum(-1)
-
-
-def _spectral(atom: Atom, held: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    used = 1 if atom.kind == "singular value" else 0
-    if len(atom.index) > used:
-        held = held.movedim(atom.index[-1], 1).flatten(2)
-    values = torch.linalg.svdvals(held)
-    if atom.kind == "singular value":
-        return values[:, atom.index[0] - 1]
-    if atom.kind == "schatten":
-        p = float(atom.number)
-        return (values**p).sum(-1) ** (1 / p)
-    if atom.kind == "distance to rank":
-        return (values[:, int(atom.number) :] ** 2).sum(-1).sqrt()
-    if atom.kind == "rank":
-        return (values > values[:, :1] * 1e-12).to(values.dtype).sum(-1)
-    shares = values / values.sum(-1, keepdim=True)
-    return torch.special.entr(shares).sum(-1).exp()
-
-
-def sizes(comparison: Comparison, model: Model, blocks: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """How large the two sides are, shape (batch,): what the rounding of their difference is measured by."""
-    end = model.end_tensor(blocks)
-    values = {atom.name: measure(atom, model, blocks, end) for atom in comparison.atoms}
-    like = next(iter(blocks.values()))
-    return _value(comparison.rhs, values, like).abs() + _value(comparison.lhs, values, like).abs()
-
-
-def _value(expression: scalar.Scalar, values: Mapping[str, torch.Tensor], like: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    match expression:
-        case scalar.Number(number):
-            return torch.full(like.shape[:1], float(number), dtype=like.dtype, device=like.device)
-        case scalar.Variable(name):
-            return values[name]
-        case scalar.Sum(parts):
-            return torch.stack([_value(part, values, like) for part in parts]).sum(0)
-        case scalar.Times(parts):
-            return torch.stack([_value(part, values, like) for part in parts]).prod(0)
-        case scalar.Power(base, exponent):
-            held = _value(base, values, like)
-            return held ** int(exponent) if exponent.denominator == 1 else held ** float(exponent)
-        case scalar.Ln(argument):
-            return _value(argument, values, like).log()
-        case _:
-            return _value(expression.argument, values, like).exp()
-
-
 def _batch(
     model: Model, claim: Comparison, given: list[Comparison], scale: float, seed: int
-) -> tuple[int, float | None, list[dict[str, torch.Tensor]]]:
-    """How many of a batch meet the assumptions, the least margin among them, and those that seem to violate the claim
-    (of all that were seen on the way of descent), worst first."""
+) -> tuple[int, float | None, float | None, list[dict[str, torch.Tensor]]]:
+    """How many of a batch meet the assumptions, the least margin among them, itself and as a part of the sides, and
+    those that seem to violate the claim (of all that were seen on the way of descent), worst first."""
     import torch
 
     draw = torch.Generator().manual_seed(hash_of(seed, packed(model.sizes), scale))
+    # Half of the batch has one size, half of it any.
+    decades = DECADES * (2 * torch.rand(BATCH, dtype=torch.float64, generator=draw) - 1)
+    size = torch.where(torch.arange(BATCH) % 2 == 0, scale, 10**decades)
 
     def random(shape: tuple[int, ...]) -> torch.Tensor:
-        full = scale * torch.randn((BATCH, *shape), dtype=torch.float64, generator=draw)
+        full = size.reshape(-1, *(1 for _ in shape)) * torch.randn((BATCH, *shape), dtype=torch.float64, generator=draw)
         # Structure finds more than noise: in half of the batch many entries are 0.
         mask = torch.rand((BATCH, *shape), dtype=torch.float64, generator=draw) < 0.5
         mask[: BATCH // 2] = True
@@ -367,32 +354,43 @@ def _batch(
 
     blocks = {name: random(shape) for name, shape in model.shapes.items()}
     least: float | None = None
+    nearest: float | None = None
     count = 0
     seen: list[tuple[float, dict[str, torch.Tensor]]] = []
 
     def look(states: dict[str, torch.Tensor]) -> torch.Tensor:
-        nonlocal least, count
-        gap = margin(claim, model, states)
+        nonlocal least, nearest, count
+        gap, size = margin(claim, model, states), magnitude(claim, model, states)
         met = torch.isfinite(gap)
         for comparison in given:
-            met &= margin(comparison, model, states) > ROUNDING * sizes(comparison, model, states)
+            met &= margin(comparison, model, states) > ROUNDING * magnitude(comparison, model, states)
         count += int(met.sum())
         if met.any():
-            low = float(gap[met].min())
+            low = float(torch.where(gap.abs() > ROUNDING * size, gap, 0.0)[met].min())
             least = low if least is None else min(least, low)
+            share = float((gap / size).nan_to_num(torch.inf, torch.inf, torch.inf)[met].min())
+            nearest = share if nearest is None else min(nearest, share)
         gap = torch.where(met, gap, torch.inf)
-        limit = 0.0 if claim.relation != "<" else 1e-9
-        for k in gap.argsort()[:KEPT].tolist():
-            if gap[k] < limit:
-                seen.append((float(gap[k]), {name: values[k].detach().clone() for name, values in states.items()}))
+        bound = 0.0 if claim.relation != "<" else 1e-9
+        # The worst by the margin itself, and by what it is of the sides: small and large states are told apart by it.
+        for k in {*gap.argsort()[:KEPT].tolist(), *(gap / size).nan_to_num(torch.inf).argsort()[:KEPT].tolist()}:
+            if gap[k] < bound * max(1.0, float(size[k])):
+                seen.append((float(gap[k] / size[k]), {n: values[k].detach().clone() for n, values in states.items()}))
         return gap
 
     gap = look(blocks)
+    moving = {name: values[:SWEPT].clone() for name, values in blocks.items()}
+    constraints = [(c, 1.0) for c in given] + ([(claim, -1.0)] if claim.relation != "=" else [])
+    for sweep in range(SWEEPS):
+        for comparison, sign in constraints:
+            _step(comparison, sign, model, moving, draw)
+        if sweep % 4 == 3:
+            with torch.no_grad():
+                look(moving)
     chosen = gap.argsort()[: 4 * KEPT]
     moving = {name: values[chosen].clone().requires_grad_() for name, values in blocks.items()}
-    descent = torch.optim.Adam(list(moving.values()), lr=0.05 * scale)
+    averages = [(torch.zeros_like(values), torch.zeros_like(values)) for values in moving.values()]
     for step in range(PUSHES):
-        descent.zero_grad()
         penalty = margin(claim, model, moving)
         for comparison in given:
             penalty = penalty + 10 * torch.relu(1e-3 - margin(comparison, model, moving))
@@ -400,16 +398,43 @@ def _batch(
         if not finite.numel() or not finite.requires_grad:
             break
         # The margin shrinks with the state; relative to its size it is the violation itself that grows.
-        finite.sum().backward()
-        for values in moving.values():
-            if values.grad is not None:
-                values.grad.nan_to_num_(0.0, 0.0, 0.0)
-        descent.step()
+        slopes = torch.autograd.grad(finite.sum(), list(moving.values()), allow_unused=True)
+        with torch.no_grad():  # Adam, whose own class would import a compiler
+            for values, slope, (first, second) in zip(moving.values(), slopes, averages, strict=True):
+                if slope is not None:
+                    slope = slope.nan_to_num(0.0, 0.0, 0.0)
+                    first.mul_(0.9).add_(slope, alpha=0.1)
+                    second.mul_(0.999).add_(slope * slope, alpha=0.001)
+                    size = (second / (1 - 0.999 ** (step + 1))).sqrt() + 1e-8
+                    values -= 0.05 * scale * first / (1 - 0.9 ** (step + 1)) / size
         if step % 20 == 19:
             with torch.no_grad():
                 look({name: values.detach() for name, values in moving.items()})
     seen.sort(key=lambda pair: pair[0])
-    return count, least, [blocks for _, blocks in seen[: 2 * KEPT]]
+    return count, least, nearest, [blocks for _, blocks in seen[: 2 * KEPT]]
+
+
+def _step(comparison: Comparison, sign: float, model: Model, blocks: dict[str, torch.Tensor], draw: Any) -> None:
+    """Move the states at which a comparison fails (with sign -1: holds), in place, by one Newton step of its margin;
+    how far beyond equality they are to come is drawn, at all scales."""
+    import torch
+
+    leaves = {name: values.clone().requires_grad_() for name, values in blocks.items()}
+    gap = sign * margin(comparison, model, leaves)
+    if not gap.requires_grad:
+        return
+    slopes = torch.autograd.grad(
+        torch.where(torch.isfinite(gap), gap, 0.0).sum(), list(leaves.values()), allow_unused=True
+    )
+    with torch.no_grad():
+        slack = 10 ** (-12 * torch.rand(len(gap), dtype=gap.dtype, generator=draw))
+        missing = slack * magnitude(comparison, model, blocks) - gap
+        held = [torch.zeros_like(v) if g is None else g for v, g in zip(blocks.values(), slopes, strict=True)]
+        length = sum((g * g).flatten(1).sum(1) for g in held)
+        share = torch.where((gap <= 0) & torch.isfinite(missing / length), missing / length, 0.0)
+        for values, slope in zip(blocks.values(), held, strict=True):
+            moved = values + share.reshape(-1, *(1 for _ in values.shape[1:])) * slope
+            values.copy_(torch.where(torch.isfinite(moved) & (moved.abs() < 1e100), moved, values))
 
 
 def hash_of(*parts: Any) -> int:
@@ -417,4 +442,4 @@ def hash_of(*parts: Any) -> int:
     return Random(repr(parts)).getrandbits(48)
 
 
-__all__ = ["Search", "Tried", "exact_states", "find_state", "margin", "measure", "shapes", "simpler"]
+__all__ = ["Search", "Tried", "exact_states", "find_state", "may_be_undefined", "shapes", "simpler", "undefined_at"]

@@ -23,6 +23,7 @@ from theorytest.kernel.claim import (
     MOMENTUM,
     STEP_SIZE,
     All,
+    AtLeast,
     AtStart,
     AtTime,
     Change,
@@ -30,6 +31,7 @@ from theorytest.kernel.claim import (
     Conserved,
     Descent,
     DeterminantSignPreserved,
+    Exactly,
     Flow,
     Identity,
     Inequality,
@@ -39,7 +41,7 @@ from theorytest.kernel.claim import (
     SliceTruncation,
 )
 from theorytest.kernel.errors import KernelError
-from theorytest.kernel.parameterization import Array, Concrete
+from theorytest.kernel.parameterization import Array, Concrete, size_of
 from theorytest.kernel.statement import Assumption, Instance, Statement, Witness
 from theorytest.kernel.terms import DELTA, Tensor, Term
 from theorytest.kernel.truncation import slice_norms
@@ -271,15 +273,18 @@ def _columns(statement: Statement, flow: Flow, seed: int) -> Iterator[Witness]:
     """Two modes with one column each, whose matrices stretch and permute the axes: everything about them is rational.
 
     Of the named mode, d is 1, 2 or 4 and the number of matrices 0 to 2; all norms are equal (norm balance), matrices
-    that follow one another are balanced, the vector lies along an axis; letters of the statement are solved for.
+    that follow one another are balanced, the vector lies along an axis; letters of the statement are solved for. Loss
+    gradients along the column come first: only those move its norm.
     """
     model = flow.parameterization
     if model != DEEP_TUCKER or len(flow.focus.modes) != 1:
         return
     (mode,) = flow.focus.modes
-    places = product((2, 1, 4), (1, 2, 0), (1, -1))
-    for size, depth, sign in places:
+    places = product((True, False), (2, 1, 4), (1, 2, 0), (1, -1))
+    for along, size, depth, sign in places:
         sizes = {"N": 2, "d": (size, 1), "R": (1, 1), "k": (depth, 0)}
+        if not _fits(statement, sizes, {mode: 1}):
+            continue
         for lengths in LENGTHS[size]:
             norm = Fraction(isqrt(sum(x * x for x in lengths)))
             if norm * norm != sum(x * x for x in lengths):
@@ -287,6 +292,8 @@ def _columns(statement: Statement, flow: Flow, seed: int) -> Iterator[Witness]:
             choices = list(product(product(range(size), repeat=depth), range(size), range(size)))
             Random(f"{seed}/{size}/{depth}").shuffle(choices)
             for turns, axis, towards in choices:
+                if (towards == _image(size, turns, axis)) != along:
+                    continue
                 blocks = {"G": Array((1, 1), (norm,))}
                 for s, turn in enumerate(turns, 1):
                     blocks[f"A[1,{s}]"] = _stretch(lengths, turn, last=s == depth)
@@ -297,6 +304,16 @@ def _columns(statement: Statement, flow: Flow, seed: int) -> Iterator[Witness]:
                 yield from map(Witness, with_letters(statement, flow, instance))
 
 
+def _fits(statement: Statement, sizes: Sizes, members: dict[str, int]) -> bool:
+    """Whether sizes meet what is assumed of them."""
+    for formula in (assumption.formula for assumption in statement.assumptions):
+        if isinstance(formula, Exactly) and size_of(formula.size, sizes, members) != formula.number:
+            return False
+        if isinstance(formula, AtLeast) and size_of(formula.size, sizes, members) < formula.number:
+            return False
+    return True
+
+
 def _stretch(lengths: tuple[int, ...], turn: int, *, last: bool) -> Array:
     """A diagonal matrix after (or, as the last of several, before) a cyclic permutation of the axes."""
     n = len(lengths)
@@ -305,6 +322,13 @@ def _stretch(lengths: tuple[int, ...], turn: int, *, last: bool) -> Array:
         other = (k + turn) % n
         entries[(k * n + other) if last else (other * n + k)] = Fraction(length)
     return Array((1, n, n), tuple(entries))
+
+
+def _image(size: int, turns: tuple[int, ...], axis: int) -> int:
+    """The axis along which the column lies: where the matrices, the last one first, send that of the vector."""
+    for place in reversed(range(len(turns))):
+        axis = (axis + (-turns[place] if place == len(turns) - 1 else turns[place])) % size
+    return axis
 
 
 def _along(axis: int, size: int, norm: Fraction) -> Array:
