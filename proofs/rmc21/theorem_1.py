@@ -2,7 +2,8 @@
 
 With s_n = ||w_r^n||^2: d/dt s_n = 2 <-grad, component r> for every n, so that d/dt P_r = gamma_r q, where
 P_r^2 = p = s_1 ... s_N and q = sum_n prod_{m != n} s_m. The largest s_n is at most u = P_r^(2/N) + eps: else every s_n
-would exceed g = P_r^(2/N), and their product g^N. So N p <= u q and q <= N u^(N-1), by induction on N.
+would exceed g = P_r^(2/N), and their product g^N. So N p <= u q and q <= N u^(N-1), by induction on N. The first bound
+holds with g in place of u, too: N p <= g q, the inequality of the geometric and the arithmetic mean of the 1 / s_n.
 """
 
 from dataclasses import replace
@@ -25,10 +26,11 @@ from theorytest import (
     control,
     proof,
 )
+from theorytest.derive.evolution import Exponentials
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.claim import ComponentNormRate, Fold, Where
 from theorytest.kernel.families import put_in, states
-from theorytest.kernel.scalar import Variable, scalar, sqrt
+from theorytest.kernel.scalar import Ln, Variable, scalar, sqrt
 
 from .lemma_1 import lemma_1, squared_norm
 
@@ -372,6 +374,7 @@ def bounds(id_, title, sign, first, second):
             *WORDS,
             "three claims together: the rate is gamma_r q; the differences s_n - s_m do not change, so that eps is "
             "their bound at all times; and the bounds of gamma q for every family of N numbers",
+            "the bound by P^2 / (P^(2/N) + eps) holds without eps, too (controls that survive, proved for all N)",
         ),
     )  # fmt: skip
 
@@ -414,23 +417,61 @@ rising = prove_bounds(equation_5, RISING, "lower", "upper")
 falling = prove_bounds(equation_6, FALLING, "upper", "lower")
 
 
-roots = one, two = Variable("a1"), Variable("a2")
-MEANS = Inequality(2 * gamma * (one * two) ** 2 / (one * two), "<=", gamma * (one**2 + two**2))
+# -- the bounds without eps ----------------------------------------------------------------------------------
+
+MEAN = bounded(N * p + p * (Ln(y) - Ln(p)), g * q)
 
 
-positive = [Assumption(root.name, f"{root.name} > 0", below(0, root)) for root in roots]
+def without_eps_for_every_family(first, second, sign):
+    """The bound of gamma q by the mean g alone, for every family of N numbers."""
+    return Fold("s", "N", STATE, MEMBERS, (Where((sign, PRODUCT), bounded(first, second)),))
 
 
-def two_means(derive, sign=1):
-    """2 a_1 a_2 <= a_1^2 + a_2^2, times gamma of the given sign."""
-    real = Reals(derive)
-    signs = [real.suppose(below(0, root)) for root in roots]
-    moves = real.suppose(RISING if sign > 0 else FALLING)
-    product = real.less("P > 0", 0, one * two, *signs, by=[(1, 1, tuple(signs))])
-    inverse = real.power(product, -1)
-    sides = (MEANS.lhs, MEANS.rhs)[::sign]
-    shown = real.at_most("a square", *sides, moves, inverse, by=[(1, one - two, (moves,))])
-    real.outright(shown, *(derive.assume(label) for label in ("a1", "a2", "gamma")))
+def by_the_geometric_mean(derive):
+    """N p <= g q where y = p: N p + p ln (y / p) <= g q by induction on N, since s (1 + ln (g / s)) <= g."""
+    real = Exponentials(derive)
+    (part,) = derive.statement.claim.claims
+    sign = part.conditions[0]
+    family_ = Fold("s", "N", STATE, MEMBERS, (PARTS[0], PARTS[2], Where((), MEAN)))
+    first, after = states(family_)
+    positive, *_, root, _ = (real.suppose(c) for c in MEMBERS)
+    pp, yy, mean = (real.suppose(known.claim) for known in family_.claims)
+    inverse = real.power(positive, -1)
+    ratio = real.less("0 < g / s", 0, g * s**-1, root, inverse, by=[(1, 1, (root, inverse))])
+    logarithms = real.ln_upper(ratio), derive.apply("ln-product", root, inverse, text="ln (g / s)")
+    facts = (*logarithms, real.ln_power(positive, -1), positive, inverse)
+    by = [(1, 1, (logarithms[0], positive))]
+    tangent = real.at_most("s (1 + ln (g / s)) <= g", s + s * (Ln(g) - Ln(s)), g, *facts, by=by)
+    products = [derive.apply("ln-product", *pair, text="ln of the product") for pair in ((yy, root), (pp, positive))]
+    steps = (
+        (real.less, [positive], [(1, 1, (positive,))], [pp, positive], [(1, 1, (pp, positive))]),
+        (real.less, [root], [(1, 1, (root,))], [yy, root], [(1, 1, (yy, root))]),
+        (
+            real.at_most,
+            [tangent],
+            [(1, 1, (tangent,))],
+            [mean, tangent, pp, positive, *products],
+            [(1, 1, (mean, positive)), (1, 1, (tangent, pp))],
+        ),
+    )
+    shown = []
+    for known, (prove, base, start_by, given, step_by) in zip(family_.claims, steps, strict=True):
+        start, end = (put_in(known.claim, values) for values in (first, after))
+        shown.append(prove("at the first member", start.lhs, start.rhs, *base, by=start_by))
+        shown.append(prove("with one more member", end.lhs, end.rhs, *given, by=step_by))
+    whole = derive.apply("fold", *shown, data=(family_,), text="induction on the number N of factors")
+    product, moves = real.suppose(PRODUCT), real.suppose(sign)
+    same = real.rewrite(product, real.defined(Ln(y), mean), Identity(Ln(y), Ln(p)))
+    lean = real.at_most("N p <= g q", N * p, g * q, mean, same, by=[(1, 1, (mean,))])
+    per = real.power(root, -1)
+    bound = real.at_most(
+        "times gamma", part.claim.lhs, part.claim.rhs, lean, moves, per, by=[(1, 1, (lean, moves, per))]
+    )
+    ordered = real.cut(bound, moves, product, mean, root)
+    derive.apply("fold-consequence", whole, ordered, text="for every family")
+
+
+# -- controls of equations 5 and 6 ---------------------------------------------------------------------------
 
 
 def of_q(a, b, c):
@@ -518,12 +559,12 @@ def wrong_case_above():
     equation_5,
     breaks="eps in the lower bound",
     expected="finding",
-    reason="eps is not needed below: proved at N = 2, where 2 sqrt(s_1 s_2) <= s_1 + s_2",
-    survives=two_means,
+    reason="eps is not needed below, at any N: geometric means are at most arithmetic means",
+    survives=by_the_geometric_mean,
 )
 def lower_bound_without_eps():
-    """P^(2/N) in place of P^(2/N) + eps below, at N = 2: with s_n = a_n^2 and P = a_1 a_2."""
-    return replace(equation_5, assumptions=(*positive, Assumption("gamma", "gamma_r >= 0", RISING)), claim=MEANS)
+    """P^(2/N) in place of P^(2/N) + eps below."""
+    return replace(equation_5, claim=without_eps_for_every_family(N * gamma * p / g, gamma * q, RISING))
 
 
 @control(equation_6, breaks="s_n > 0")
@@ -586,13 +627,12 @@ def smaller_eps_in_equation_6():
     equation_6,
     breaks="eps in the upper bound",
     expected="finding",
-    reason="eps is not needed above: proved at N = 2, where 2 sqrt(s_1 s_2) <= s_1 + s_2",
-    survives=lambda derive: two_means(derive, -1),
+    reason="eps is not needed above, at any N: geometric means are at most arithmetic means",
+    survives=by_the_geometric_mean,
 )
 def upper_bound_of_equation_6_without_eps():
-    """P^(2/N) in place of P^(2/N) + eps above, at N = 2: with s_n = a_n^2 and P = a_1 a_2."""
-    claim = Inequality(MEANS.rhs, "<=", MEANS.lhs)
-    return replace(equation_6, assumptions=(*positive, Assumption("gamma", "gamma_r < 0", FALLING)), claim=claim)
+    """P^(2/N) in place of P^(2/N) + eps above."""
+    return replace(equation_6, claim=without_eps_for_every_family(gamma * q, N * gamma * p / g, FALLING))
 
 
 @control(equation_6, breaks="exponent N - 1")
