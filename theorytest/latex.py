@@ -12,7 +12,9 @@ import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import cache
 from itertools import chain, count
+from operator import is_
 from typing import Any
 
 from theorytest.kernel import claim as claims
@@ -60,6 +62,7 @@ def text(words: str) -> str:
 _GRAM_POWER = re.compile(r"\((.+?)\1ᵀ\)\^\(?([^()]+)\)?")  # the kernel's names of (X X^T)^k
 
 
+@cache
 def symbol(name: str) -> str:
     """A name: Greek letters, a stem with what is in brackets as a superscript, ``d_out`` with a subscript."""
     if "(" in name and name.endswith(")") and name.partition("(")[0].isidentifier():
@@ -84,6 +87,7 @@ def _stem(name: str) -> str:
     return f"{{{plain}}}" if "^" in plain else plain
 
 
+@cache
 def _plain(name: str) -> str:
     for mark, command in _SUPERSCRIPTS.items():
         name = name.replace(mark, command)
@@ -236,6 +240,7 @@ _QUANTITY = re.compile(
 )
 
 
+@cache
 def quantity(name: str) -> str:
     """The LaTeX of a quantity of a state, by the name of its atom; "" for any other name."""
     found = _QUANTITY.fullmatch(name)
@@ -397,10 +402,8 @@ def _abbreviated(value: Any) -> tuple[Any, list[tuple[str, Any]]]:
     free = [name for name in _NAMES if name not in taken and name.lower() not in taken]
     named: list[tuple[str, Any]] = []
     while free:
-        seen: dict[Any, int] = {}
-        for expression in chain(_expressions(value), *(_expressions(part) for _, part in named)):
-            seen[expression] = seen.get(expression, 0) + 1
-        repeated = [e for e, times in seen.items() if times > 1 and _worth_a_name(e) and e not in dict(named).values()]
+        held = [part for _, part in named]
+        repeated = [e for e in _repeated((value, *held)) if _worth_a_name(e) and e not in held]
         if not repeated:
             break
         longest = max(repeated, key=lambda e: len(scalar(e)))
@@ -409,6 +412,35 @@ def _abbreviated(value: Any) -> tuple[Any, list[tuple[str, Any]]]:
         named = [(n, _replaced(part, longest, Variable(name))) for n, part in named]
         named.append((name, longest))
     return value, named
+
+
+def _repeated(value: Any) -> list[Any]:
+    """The scalar expressions that occur more than once in a noun, the outer ones first.
+
+    Equal ones are told by their parts, each looked at once: to compare or hash expressions goes through all of them.
+    """
+    marks: dict[Any, object] = {}  # an expression by its type and the marks of its parts
+    of: dict[int, object] = {}  # the mark of each place
+
+    def mark(part: Any) -> Any:
+        if isinstance(part, tuple):
+            return tuple(map(mark, part))
+        if not _has_expressions(part):
+            return part
+        kind: type[Any] = type(part)
+        key = (kind, *(mark(getattr(part, field.name)) for field in dataclasses.fields(kind)))
+        of[id(part)] = found = marks.setdefault(key, object())
+        return found
+
+    mark(value)
+    seen: dict[object, list[Any]] = {}
+    for expression in _expressions(value):
+        seen.setdefault(of[id(expression)], []).append(expression)
+    return [same[0] for same in seen.values() if len(same) > 1]
+
+
+def _has_expressions(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, Term | claims.Flow | claims.Descent)
 
 
 def _worth_a_name(value: Any) -> bool:
@@ -429,23 +461,25 @@ def _expressions(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple):
         for item in value:
             yield from _expressions(item)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, Term | claims.Flow | claims.Descent):
+    elif _has_expressions(value):
+        fields = dataclasses.fields(value)
         if isinstance(value, Expression):
             yield value
-        for field in dataclasses.fields(value):
+        for field in fields:
             yield from _expressions(getattr(value, field.name))
 
 
 def _replaced(value: Any, old: Any, new: Any) -> Any:
-    if value == old and type(value) is type(old):
+    if type(value) is type(old) and value == old:
         return new
     if isinstance(value, tuple):
-        return tuple(_replaced(item, old, new) for item in value)
-    if not dataclasses.is_dataclass(value) or isinstance(value, Term | claims.Flow | claims.Descent | type):
+        items = tuple(_replaced(item, old, new) for item in value)
+        return value if all(map(is_, items, value)) else items
+    if not _has_expressions(value):
         return value
     inner = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     changed = {name: _replaced(item, old, new) for name, item in inner.items()}
-    if changed == inner:
+    if all(changed[name] is item for name, item in inner.items()):
         return value
     if isinstance(value, Comparison):  # its sides no longer name its quantities: shown as a formula
         lhs, relation, rhs = changed["lhs"], value.relation, changed["rhs"]

@@ -60,7 +60,7 @@ def build(
             problems = again.result()
         if problems:
             more = f" (and {len(problems) - 1} more: theorytest recheck RECORD)" if len(problems) > 1 else ""
-            raise InputError(f"no notes are written of a record that does not hold: {problems[0]}{more}")
+            raise telling.refusal(record, f"{problems[0]}{more}")
     shutil.rmtree(out / "latex" / "figures", ignore_errors=True)
     records.write(out / "record.json", record)
     for name, data in made.items():

@@ -30,6 +30,7 @@ _TOKENS = re.compile(
 )
 _FIRST = (  # before letters are told from words
     (r"<(-?[^<>=\s][^<>=]*,[^<>=]*[^<>=\s])>", r"⟨\1⟩"),
+    (r"(?<=⟨)grad\b", "∇L"),
     (r"(?<=⟨)-grad\b", "−∇L"),
     (r"(?<=\s)\(x\)(?=\s)", "⊗"),
     (r"\bsum'(?=\s)", "Σ′"),

@@ -28,7 +28,7 @@ from theorytest.kernel.errors import KernelError
 from theorytest.kernel.statement import REFUTED, Certificate, Derivation, Statement
 from theorytest.verification import describe
 
-__all__ = ["MALFORMED", "Recheck", "failing", "retold"]
+__all__ = ["MALFORMED", "Recheck", "failing", "refusal", "retold"]
 
 
 def retold(record: Mapping[str, Any]) -> records.Record:
@@ -47,12 +47,17 @@ def retold(record: Mapping[str, Any]) -> records.Record:
                 library[statement.digest] = statement
             told["controls"] = [{**c, **describe(_statement(c), brief=True)} for c in entry["controls"]]
         except KernelError as error:
-            raise InputError(
-                f"no notes are written of a record that does not hold: {entry['label']}: {error}"
-            ) from error
+            raise refusal(record, f"{entry['label']}: {error}") from error
         made.append(told)
     given = records.given(made)
     return {**record, "statements": [{**entry, "given": given[entry["label"]]} for entry in made]}
+
+
+def refusal(record: Mapping[str, Any], why: str) -> InputError:
+    """No notes of this record, and a likely reason."""
+    made_by = record["environment"]["kernel"]["digest"]
+    old = "" if made_by == records.kernel_identity()["digest"] else "; it was made by another kernel: verify again"
+    return InputError(f"no notes are written of a record that does not hold: {why}{old}")
 
 
 def _statement(entry: Mapping[str, Any]) -> Statement:

@@ -125,7 +125,7 @@ class _Writer:
         for row in table.rows:
             anchor = f"#metadata(0)#label({_string(row.anchor)})" if row.anchor else ""
             cells += [f"[{anchor if not place else ''}{self.line(cell)}]" for place, cell in enumerate(row.cells)]
-        caption = f"#par[*{_text(table.caption)}*]\n" if table.caption else ""
+        caption = f"#block(sticky: true)[*{_text(table.caption)}*]\n" if table.caption else ""
         return f"{caption}#rows(({widths},), ({head},), {', '.join(cells)})"
 
     def badge(self, badge: d.Badge) -> str:
