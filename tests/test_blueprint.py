@@ -148,12 +148,16 @@ def test_what_cites_nothing_borrows_nothing():
 
 
 def test_the_summary_names_what_has_no_control():
-    below = statement("below", "b", assumptions={"a": "0 < a"}, controls=(control("c", "a", {}, claim="2 <= 1"),))
+    given = {"a": "0 < a", "words": None}
+    below = statement("below", "b", assumptions=given, controls=(control("c", "a", given, claim="2 <= 1"),))
+    below["controls"][0]["statement"]["assumptions"].pop(0)
     apart = [statement(f"apart {n}", "a", assumptions={"b": "0 < b"}, cites=("below",)) for n in range(6)]
     rows = controlled({"statements": [below, *apart, statement("alone", "x")]})
     assert [has_control(row["claim"]) for row in rows] == [True] * 7 + [False]
     assert control_summary(rows) == [
-        "assumptions with a control: 1 of 7 (0 by those of cited statements); claims with a control: 7 of 8",
+        "assumptions with a control: 1 of 8 (of those with a formula: 1 of 7; 0 by those of cited statements); "
+        "claims with a control: 7 of 8",
+        "  no control: words (below)",
         "  no control: b (apart 0, apart 1, apart 2, apart 3 and 2 more)",
         "  no control: the claim (alone)",
     ]

@@ -104,12 +104,13 @@ def _row(entry: Entry, found: Sequence[dict[str, Any]], tried: Mapping[str, dict
 def controlled(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """For every statement of a record that is PROVED or CERTIFIED: the controls of each assumption, and of the claim.
 
-    One row a statement: label, kind, assumptions (one each: label, controls, through) and claim (controls, through).
-    A control is about an assumption where its own statement lacks it (the formula, or the words of one without a
-    formula) and either its claim is the parent's or it says that this is what it breaks. It is about the claim where
-    its claim is another one. Only controls that are refuted, or survive as findings, count. Where no control of the
-    statement itself is about an assumption, ``through`` names the statements it rests on that make the same assumption
-    and have such a control; where none is about the claim, those with a control of their claims.
+    One row a statement: label, kind, assumptions (one each: label, whether it has a formula, controls, through) and
+    claim (controls, through). A control is about an assumption where its own statement lacks it (the formula, or the
+    words of one without a formula) and either its claim is the parent's or it says that this is what it breaks. It is
+    about the claim, whose conditions are part of it, where its claim is another one. Only controls that are refuted, or
+    survive as findings, count. Where no control of the statement itself is about an assumption, ``through`` names the
+    statements it rests on that make the same assumption and have such a control; where none is about the claim, those
+    with a control of their claims.
     """
     statements = {entry["label"]: entry for entry in record["statements"]}
     own = {label: _own_controls(entry) for label, entry in statements.items() if entry["status"] in SHOWN}
@@ -119,6 +120,7 @@ def controlled(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         found = [
             {
                 "label": assumption["label"],
+                "formula": assumption["formula"] is not None,
                 "controls": controls,
                 "through": []
                 if controls
@@ -200,10 +202,12 @@ def control_summary(rows: Iterable[Mapping[str, Any]]) -> list[str]:
         if not has_control(row["claim"]):
             lacking.setdefault("the claim", []).append(row["label"])
     with_control = sum(has_control(found) for _, found in assumptions)
+    formulas = [has_control(found) for _, found in assumptions if found["formula"]]
     through = sum(bool(found["through"]) for _, found in assumptions)
     claims = sum(has_control(row["claim"]) for row in rows)
     lines = [
-        f"assumptions with a control: {with_control} of {len(assumptions)} ({through} by those of cited statements); "
+        f"assumptions with a control: {with_control} of {len(assumptions)} "
+        f"(of those with a formula: {sum(formulas)} of {len(formulas)}; {through} by those of cited statements); "
         f"claims with a control: {claims} of {len(rows)}"
     ]
     for name, labels in lacking.items():
