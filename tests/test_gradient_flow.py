@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from theorytest import quantity as q
+from theorytest.errors import InputError
 from theorytest.gradient_flow import GradientFlow
 from theorytest.kernel.check import recheck
 from theorytest.kernel.encoding import decode, digest
@@ -109,3 +110,21 @@ def test_claims_take_exact_times_only() -> None:
     assert str(claim.end) == "7/2" and str(claim.start) == "1/10"
     with pytest.raises(Exception, match="inexact"):
         flow.throughout({"W[1]": [["1/3"]]}, q.entry(1, 1) < 1, 0.1)
+
+
+def test_claims_of_nothing_are_told_in_one_line() -> None:
+    flow = GradientFlow(deep_matrix_factorization(1, 1, depth=1), HalfSum({(0, 0): 1}))
+    start: Any = {"W[1]": [["1/3"]]}
+    e = q.entry(1, 1)
+    asked: list[tuple[Any, str]] = [
+        (lambda: flow.throughout(start, e < 1, -1), "0 <= start <= end"),
+        (lambda: flow.throughout(start, e < 1, 1, start=2), "0 <= start <= end"),
+        (lambda: flow.throughout(start, e, 1), "needed a comparison"),  # type: ignore[arg-type]
+        (lambda: flow.first_time(start, e < 1, 0, 1), "needed an equality"),
+        (lambda: flow.first_time(start, q.equal(e, 1), 2, 1), "earliest <= latest"),
+        (lambda: flow.integrate(start, 1, digits="9"), "whole number"),  # type: ignore[arg-type]
+        (lambda: flow.integrate(start, 1, max_steps=0), "max_steps"),
+    ]
+    for ask, word in asked:
+        with pytest.raises(InputError, match=word):
+            ask()

@@ -68,7 +68,12 @@ class GradientFlow:
         """The claim that two quantities compare so at every time from start to end along the flow from theta0."""
         from theorytest.enclose.flowpipe import problem_of
 
-        return Throughout(problem_of(self.model, self.loss, theta0), comparison, exact(start), exact(end))
+        problem, first, last = problem_of(self.model, self.loss, theta0), exact(start), exact(end)
+        if not isinstance(comparison, quantity.Comparison):
+            raise InputError(f"given {comparison!s:.60}, needed a comparison such as quantity.determinant() > 0")
+        if not 0 <= first <= last:
+            raise InputError(f"given the times {start} to {end}, needed 0 <= start <= end")
+        return Throughout(problem, comparison, first, last)
 
     def first_time(
         self, theta0: Mapping[str, Any], equality: quantity.Comparison, earliest: Any, latest: Any
@@ -76,7 +81,12 @@ class GradientFlow:
         """The claim that two quantities (``q.equal(one, other)``) are first equal at a time between these."""
         from theorytest.enclose.flowpipe import problem_of
 
-        return FirstTime(problem_of(self.model, self.loss, theta0), equality, exact(earliest), exact(latest))
+        problem, first, last = problem_of(self.model, self.loss, theta0), exact(earliest), exact(latest)
+        if not isinstance(equality, quantity.Comparison) or equality.relation != "=":
+            raise InputError(f"given {equality!s:.60}, needed an equality: quantity.equal(one, other)")
+        if not 0 <= first <= last:
+            raise InputError(f"given the times {earliest} to {latest}, needed 0 <= earliest <= latest")
+        return FirstTime(problem, equality, first, last)
 
     def close_after(self, theta0: Mapping[str, Any], reached: FirstTime, distance: Any, duration: Any) -> CloseAfter:
         """The claim that, from the first time of an event along another flow on, that flow's end tensor stays within a

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from random import Random
 from typing import Any
 
@@ -25,6 +25,7 @@ from theorytest.models import (
     Huber,
     Linear,
     MeanSquares,
+    Polynomial,
     Sensing,
     array,
     cp,
@@ -222,12 +223,109 @@ def test_bad_input_is_told_in_one_line() -> None:
         ((model, RC, start, 0), "time > 0"),
         ((model, HalfSum({(0, 0): 1}), start, 0.5), "inexact"),
         ((model, HalfSum({(0, 0): 1}), {"W[1]": [[0.5]]}, 1), "inexact"),
-        ((model, Linear(array([[1]])), start, 1), "one of residuals"),
+        ((model, Polynomial(((F(1), (((0, 0), 3),)),)), start, 1), "one of residuals"),
     ):
         with pytest.raises(InputError, match=word):
             enclose(*arguments)
     with pytest.raises(InputError, match="whole number"):
         enclose(model, HalfSum({(0, 0): 1}), start, 1, digits=0)
+
+
+def test_questions_that_have_no_answer_are_told_in_one_line() -> None:
+    model = deep_matrix_factorization(2, 2, depth=2)
+    pipe = enclose(model, RC, layers(2, "1/10"), 2, digits=12)
+    e: Any = q.entry(1, 1)
+    questions: list[tuple[Any, str]] = [
+        (lambda: pipe.range(e, 2, 1), "not after the end"),
+        (lambda: pipe.range(e, -1, 1), "0 <= t <= 2"),
+        (lambda: pipe.range(e, 0, 3), "0 <= t <= 2"),
+        (lambda: pipe.range(e, float("nan"), 1), "inexact"),
+        (lambda: pipe.range(e, 0, 0.5), "inexact"),
+        (lambda: pipe.range(e, None, 1), "rational"),
+        (lambda: pipe.range("det", 0, 1), "needed"),  # type: ignore[arg-type]
+        (lambda: pipe.range(None, 0, 1), "needed"),  # type: ignore[arg-type]
+        (lambda: pipe.range(e > 0, 0, 1), "needed"),  # type: ignore[arg-type]
+        (lambda: pipe.range(e, 0, 1, cuts=-1), "cuts=-1"),
+        (lambda: pipe.range(e, 0, 1, cuts=1.5), "cuts=1.5"),  # type: ignore[arg-type]
+        (lambda: pipe.range(q.entry(5, 5), 0, 1), "no entry"),
+        (lambda: pipe.value(q.entry("X", 1, 1), 1), "no block"),
+        (lambda: pipe.value(q.rank(), 1), "rank"),
+        (lambda: pipe.at("later"), "rational"),
+        (lambda: pipe.first_time(e, 0.1), "inexact"),
+        (lambda: pipe.first_time(e, 1, width=0), "positive"),
+        (lambda: pipe.first_time(q.entry(9, 9), 1), "no entry"),
+    ]
+    for ask, word in questions:
+        with pytest.raises(InputError, match=word) as told:
+            ask()
+        assert "\n" not in str(told.value)
+    low, high = pipe.range(e, 1, 1)
+    assert low <= pipe.value(e, 1)[0] and high - low < F(1, 10**10)
+
+
+def test_bad_requests_are_told_in_one_line() -> None:
+    model = deep_matrix_factorization(2, 2, depth=2)
+    start = layers(2, "1/10")
+    whole = (F(1),) * 8
+    requests: list[tuple[dict[str, Any], str]] = [
+        ({"digits": "30"}, "whole number"),
+        ({"digits": True}, "whole number"),
+        ({"digits": 10**6}, "to 10000"),
+        ({"max_steps": 0}, "max_steps"),
+        ({"max_seconds": 0}, "max_seconds"),
+        ({"max_seconds": float("nan")}, "max_seconds"),
+        ({"max_seconds": "1"}, "max_seconds"),
+        ({"basis": 5}, "columns of 8"),
+        ({"basis": ((F(1),) * 3,)}, "columns of 8"),
+        ({"basis": (whole,)}, "does not lie in the subspace"),
+        ({"loss": HalfSum({(5, 5): 1})}, "not in an end tensor"),
+        ({"loss": None}, "one of residuals"),
+        ({"theta0": [1]}, "needed a dict"),
+        ({"theta0": start | {"W[1]": [[1], [1, 2]]}}, "rational|shape"),
+        ({"theta0": start | {"W[1]": [[float("nan"), 0], [0, 1]]}}, "inexact"),
+        ({"model": None}, "theorytest.models"),
+        ({"t": None}, "rational"),
+        ({"t": float("inf")}, "inexact"),
+    ]
+    for change, word in requests:
+        given: dict[str, Any] = {"model": model, "loss": RC, "theta0": start, "t": 1, "digits": 12} | change
+        with pytest.raises(InputError, match=word) as told:
+            enclose(**given)
+        assert "\n" not in str(told.value)
+
+
+def test_thousands_of_digits_end_with_their_budget() -> None:
+    model = deep_matrix_factorization(1, 1, depth=2)
+    start: Any = {"W[1]": [["1/10"]], "W[2]": [["1/10"]]}
+    pipe = enclose(model, HalfSum({(0, 0): 1}), start, F(1, 100), digits=600)
+    assert pipe.status == DONE and pipe.digits >= 600
+    begin = time.monotonic()
+    with pytest.raises(InputError, match=r"time spent: raise max_seconds.*digits=9000"):
+        enclose(model, HalfSum({(0, 0): 1}), start, 10, digits=9000, max_seconds=0.5)
+    assert time.monotonic() - begin < 20
+
+
+def test_the_loss_decreases_along_the_flow() -> None:
+    """Its enclosed range, against the loss of an enclosed state; a linear loss has a constant velocity."""
+    model = deep_matrix_factorization(2, 2, depth=2)
+    pipe = enclose(model, RC, layers(2, "1/10"), 6, digits=15)
+    times = [F(0), F(2), F(4), F(6)]
+    values = [pipe.value(pipe.loss, t) for t in times]
+    assert all(b[1] < a[0] for a, b in pairwise(values))
+    W = pipe.at(6)["end"].middle
+    expected = ((W[0, 1] - 1) ** 2 + (W[1, 0] - 1) ** 2 + W[1, 1] ** 2) / 2
+    assert values[-1][0] - F(1, 10**12) <= expected <= values[-1][1] + F(1, 10**12)
+    low, high = pipe.range(pipe.loss, 0, 6)
+    assert low <= values[-1][0] and values[0][1] <= high < values[0][1] + F(1, 100)
+    single = deep_matrix_factorization(2, 2, depth=1)
+    linear = enclose(single, Linear(array([[1, 0], ["1/2", -1]])), {"W[1]": [[0, 0], [0, 0]]}, 3, digits=20)
+    found = linear.at(3)["W[1]"]
+    for middle, radius, true in zip(found.middle.entries, found.radius.entries, (-3, 0, F(-3, 2), 3), strict=True):
+        assert abs(middle - true) <= radius <= F(1, 10**20)
+    assert linear.value(linear.loss, 2)[0] <= -2 * F(9, 4) <= linear.value(linear.loss, 2)[1]
+    huber = enclose(single, Huber({(0, 0): 1}, F(1, 2)), {"W[1]": [[0, 0], [0, 0]]}, F(1, 2), digits=12)
+    with pytest.raises(InputError, match="kinks"):
+        _ = huber.loss
 
 
 def test_losses_become_the_kernels() -> None:

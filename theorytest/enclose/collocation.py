@@ -14,6 +14,7 @@ Nothing here is trusted: the kernel bounds the defect of what is found.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -202,10 +203,13 @@ def refined(
     centre: Sequence[Fraction],
     step: kernel.FlowStep,
     tolerance: int,
+    *,
+    deadline: float = math.inf,
 ) -> kernel.FlowStep | None:
     """The step with the polynomial through float64 values, corrected until its error is about ``2**tolerance``.
 
-    centre: where it has to begin; step: its length, bits and pieces of the slope. None where a correction fails.
+    centre: where it has to begin; step: its length, bits and pieces of the slope; deadline: of ``time.monotonic``. None
+    where a correction fails, or time is over.
     """
     bits = step.bits
     first = grid.series @ points.T  # (k, coordinate)
@@ -215,6 +219,8 @@ def refined(
     size = max(1.0, float(np.abs(points).max()))
     gained = GAIN - math.log2(size)
     while gained < 2 - tolerance:
+        if time.monotonic() > deadline:
+            return None
         trial = kernel.FlowStep(step.length, bits, tuple(map(tuple, series)), step.tube, step.norms, step.pieces)
         shift, rest = kernel.residues(field.made, trial, {})
         offs = [

@@ -108,6 +108,8 @@ def vector_field(model: Any, loss: Any, start: Mapping[str, Array]) -> Program:
 def start_of(model: Any, theta0: Mapping[str, Any]) -> dict[str, Array]:
     """An exact start: block name -> kernel `Array` (or nested lists of exact numbers), with shapes checked."""
     shapes = dict(model.shapes)
+    if not isinstance(theta0, Mapping):
+        raise InputError(f"given a start of type {type(theta0).__name__}, needed a dict: block name -> exact array")
     if set(theta0) != set(shapes):
         raise InputError(f"given a start for the blocks {sorted(theta0)}, needed one for each of {sorted(shapes)}")
     start: dict[str, Array] = {}
@@ -382,8 +384,10 @@ def integrate(
     until = exact(t)
     if until < 0:
         raise InputError(f"given t = {t}, needed a time >= 0: to follow the flow backwards, negate the loss")
-    if digits < 1:
-        raise InputError(f"given digits={digits}, needed at least 1")
+    if type(digits) is not int or digits < 1:
+        raise InputError(f"given digits={digits!r}, needed a whole number from 1")
+    if type(max_steps) is not int or max_steps < 1:
+        raise InputError(f"given max_steps={max_steps!r}, needed a whole number from 1")
     start = start_of(model, theta0)
     program = vector_field(model, loss, start)
     flat = [entry for name in model.shapes for entry in start[name].entries]

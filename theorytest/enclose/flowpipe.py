@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -44,7 +45,8 @@ from theorytest.kernel.parameterization import Array
 from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.trajectory import Trajectory, problems_of
 from theorytest.kernel.trajectory import digits as digits_of
-from theorytest.quantity import Quantity, equal
+from theorytest.models.losses import Linear
+from theorytest.quantity import Quantity, entry, equal
 
 Bounds = tuple[Fraction, Fraction]
 
@@ -59,6 +61,8 @@ ROUGH = 1e-9  # relative size of their last coefficients
 COLLAPSE = 60  # bits; a step below 2**-COLLAPSE of the longest one and of the time reached: a singularity
 SLACK = 0.1  # of the exponent by which the radius grows in a step, that the bounds of the Jacobian may lose
 MOST_PIECES = 64  # of a step, for which the Jacobian is bounded one by one
+MOST_DIGITS = 10_000
+HIGHEST = 400  # degree; more digits take more and shorter steps
 APART = -10.0  # log2 of the radius, relative to the largest coordinate, beyond which nothing is known
 
 
@@ -74,7 +78,7 @@ class Plan:
     def of(cls, digits: int) -> Plan:
         """For an error of ``10**-digits`` a step; the degree is the one that was measured to cost least."""
         tolerance = -math.ceil(digits * math.log2(10))
-        return cls(tolerance, 12 + math.ceil(1.4 * digits), 24 - tolerance)
+        return cls(tolerance, min(HIGHEST, 12 + math.ceil(1.4 * digits)), 24 - tolerance)
 
 
 @dataclass
@@ -116,6 +120,8 @@ def problem_of(model: Any, loss: Any, theta0: Any) -> InitialValueProblem:
 
     Raises `InputError` where the start does not fit or the loss is none of measurements.
     """
+    if not hasattr(model, "shapes"):
+        raise InputError(f"given a model of type {type(model).__name__}, needed one of theorytest.models")
     start = start_of(model, theta0)
     sizes = tuple((name, model.sizes[name]) for name in sorted(model.sizes))
     return InitialValueProblem(model.parameterization, sizes, measured(loss), tuple(start.items()))
@@ -123,11 +129,14 @@ def problem_of(model: Any, loss: Any, theta0: Any) -> InitialValueProblem:
 
 def measured(loss: Any) -> MeasuredLoss:
     """A loss as the kernel reads it: weight * sum of l(<A_i, W> - y_i), l piecewise polynomial."""
+    if isinstance(loss, Linear):
+        entries = tuple((index, loss.g[index]) for index in np.ndindex(*loss.g.shape) if loss.g[index])
+        return MeasuredLoss((Measurement(entries, Fraction(0)),), Slope(((Fraction(1),),)))
     base, weight = getattr(loss, "base", None), getattr(loss, "weight", None)
     if base is None or weight is None:
         raise InputError(
             f"given the loss {type(loss).__name__}, needed one of residuals, weight * sum of l(<A, W> - y): HalfSum, "
-            "MeanSquares, Huber, Completion or Sensing"
+            "MeanSquares, Huber, Completion, Sensing or Linear"
         )
     slopes = tuple(tuple(k * c for k, c in enumerate(piece))[1:] or (Fraction(0),) for piece in base.pieces)
     if hasattr(loss, "observed"):
@@ -269,7 +278,9 @@ class Searcher:
                 length = short(length * power(max(-3.0, -1.1 * slow / plan.degree)))
                 continue
             step = kernel.FlowStep(length, plan.bits, (), narrow, ((Fraction(0), Fraction(0)),), pieces)
-            found = refined(field, grid, points, state.centre, step, plan.tolerance)
+            found = refined(field, grid, points, state.centre, step, plan.tolerance, deadline=deadline)
+            if found is None and time.monotonic() > deadline:
+                return BUDGET
             if found is None:
                 length = short(length / 4)
                 continue
@@ -452,8 +463,10 @@ class Flowpipe:
         return made
 
     def value(self, quantity: Quantity, t: Any) -> Bounds:
-        """Exact lower and upper bound of a quantity at a time."""
-        return kernel.ends(self.trajectory.gap(_alone(quantity), self._time(t)))
+        """Exact lower and upper bound of a quantity at a time. Raises `InputError` where it has no value."""
+        time = self._time(t)
+        with _told(quantity):
+            return kernel.ends(self.trajectory.gap(_alone(quantity), time))
 
     def range(self, quantity: Quantity, start: Any, end: Any, *, cuts: int = 4) -> Bounds:
         """Exact lower and upper bound of a quantity over all times from ``start`` to ``end``.
@@ -462,36 +475,63 @@ class Flowpipe:
         be defined.
         """
         first, last = self._time(start), self._time(end)
+        if last < first:
+            raise InputError(f"given the times {start} to {end}, needed a start that is not after the end")
+        if type(cuts) is not int or not 0 <= cuts <= 20:
+            raise InputError(
+                f"given cuts={cuts!r}, needed a whole number from 0 to 20: every step is cut in 2**cuts parts"
+            )
+        alone = _alone(quantity)
         found: list[Bounds] = []
-        for piece, a, b in self.trajectory.cells(first, last):
-            for k in range(1 << cuts):
-                left, right = (a + (b - a) * Fraction(j, 1 << cuts) for j in (k, k + 1))
-                value = self.trajectory.range(_alone(quantity), piece, left, right)
-                if value is None or not value.is_finite():
-                    raise InputError(f"{quantity} may not be defined at all these times: raise cuts, or digits")
-                found.append(kernel.ends(value))
+        with _told(quantity):
+            self.trajectory.gap(alone, first)  # raises where there is no such quantity
+            for piece, a, b in self.trajectory.cells(first, last):
+                for k in range(1 << cuts):
+                    left, right = (a + (b - a) * Fraction(j, 1 << cuts) for j in (k, k + 1))
+                    value = self.trajectory.range(alone, piece, left, right)
+                    if value is None or not value.is_finite():
+                        raise InputError(f"{quantity} may not be defined at all these times: raise cuts, or digits")
+                    found.append(kernel.ends(value))
         return min(low for low, _ in found), max(high for _, high in found)
+
+    @property
+    def loss(self) -> Quantity:
+        """The loss as a quantity, for `value` and `range`. Raises `InputError` for one with kinks (Huber)."""
+        loss = self.problem.loss
+        if loss.slope.breaks:
+            raise InputError("given a loss with kinks, needed one polynomial: compose it of entries (quantity.entry)")
+        (slope,) = loss.slope.pieces
+        total: Any = Fraction(0)
+        for measurement in loss.measurements:
+            forms = [value * entry(*(i + 1 for i in index)) for index, value in measurement.entries]
+            residual: Any = sum(forms, -measurement.target)
+            for power, coefficient in enumerate(slope, 1):
+                total = total + loss.weight * coefficient / power * residual**power
+        return total
 
     def first_time(self, quantity: Quantity, level: Any, *, width: Any = Fraction(1, 10**12)) -> Bounds | None:
         """Between which times the quantity first reaches the level; None where it is not shown to do so.
 
         width: of the time interval, if the digits allow it.
         """
-        claim = equal(quantity, exact(level))
-        begin = self.trajectory.gap(claim, Fraction(0))
-        low: Fraction | None = None
-        for a, b, found in self.trajectory.signs(claim, Fraction(0), self.reached):
-            if found is None:
-                low = a if low is None else low
-            elif low is not None:
-                if bool(found > 0) is bool(begin > 0):
-                    return None
-                try:  # a sign that changes across a pole is no crossing
-                    self.trajectory.require_continuous(claim, Fraction(0), b)
-                except KernelError:
-                    return None
-                return self._crossing(claim, bool(begin > 0), low, b, exact(width))
-        return None
+        claim, narrow = _checked(equal, quantity, exact(level)), exact(width)
+        if narrow <= 0:
+            raise InputError(f"given width={width}, needed a positive one")
+        with _told(quantity):
+            begin = self.trajectory.gap(claim, Fraction(0))
+            low: Fraction | None = None
+            for a, b, found in self.trajectory.signs(claim, Fraction(0), self.reached):
+                if found is None:
+                    low = a if low is None else low
+                elif low is not None:
+                    if bool(found > 0) is bool(begin > 0):
+                        return None
+                    try:  # a sign that changes across a pole is no crossing
+                        self.trajectory.require_continuous(claim, Fraction(0), b)
+                    except KernelError:
+                        return None
+                    return self._crossing(claim, bool(begin > 0), low, b, narrow)
+            return None
 
     def _crossing(self, claim: Comparison, positive: bool, low: Fraction, high: Fraction, width: Fraction) -> Bounds:
         while high - low > width:
@@ -512,9 +552,25 @@ class Flowpipe:
         return time
 
 
-def _alone(quantity: Quantity) -> Comparison:
+def _alone(quantity: Any) -> Comparison:
     """A comparison whose gap is the quantity."""
-    return equal(0, quantity)
+    return _checked(equal, 0, quantity)
+
+
+def _checked(make: Callable[..., Comparison], *sides: Any) -> Comparison:
+    try:
+        return make(*sides)
+    except (KernelError, TypeError) as error:
+        raise InputError(f"given {sides[-1]!r}, needed a quantity (quantity.entry(1, 1), ...): {error}") from error
+
+
+@contextmanager
+def _told(what: Any) -> Generator[None]:
+    """What the kernel cannot answer, as one line to the user."""
+    try:
+        yield
+    except KernelError as error:
+        raise InputError(f"{what}: {error}") from error
 
 
 def enclose(
@@ -539,11 +595,10 @@ def enclose(
     until = exact(t)
     if until <= 0:
         raise InputError(f"given t = {t}, needed a time > 0: to follow the flow backwards, negate the loss")
-    if type(digits) is not int or digits < 1:
-        raise InputError(f"given digits={digits!r}, needed a whole number from 1")
-    return enclose_problem(
-        problem_of(model, loss, theta0), until, digits=digits, max_seconds=max_seconds, max_steps=max_steps, basis=basis
-    )
+    problem = problem_of(model, loss, theta0)
+    with _told("the problem"):
+        problem.concrete()  # raises where measurements are of entries that there are not
+    return enclose_problem(problem, until, digits=digits, max_seconds=max_seconds, max_steps=max_steps, basis=basis)
 
 
 def enclose_problem(
@@ -556,8 +611,17 @@ def enclose_problem(
     basis: Basis | None = None,
 ) -> Flowpipe:
     """The same for a problem of the kernel."""
+    if type(digits) is not int or not 1 <= digits <= MOST_DIGITS:
+        raise InputError(f"given digits={digits!r}, needed a whole number from 1 to {MOST_DIGITS}")
+    if type(max_steps) is not int or max_steps < 1:
+        raise InputError(f"given max_steps={max_steps!r}, needed a whole number from 1")
+    if isinstance(max_seconds, bool) or not isinstance(max_seconds, int | float) or not max_seconds > 0:
+        raise InputError(f"given max_seconds={max_seconds!r}, needed a number of seconds > 0")
+    if basis is not None:
+        _require_basis(basis, len(problem.point()))
     begin = time.monotonic()
-    search = Searcher(problem, basis or invariant_basis(problem, pieces_at(problem)))
+    with _told("the subspace"):
+        search = Searcher(problem, basis or invariant_basis(problem, pieces_at(problem)))
     growth = search.growth(until, deadline=begin + max_seconds / 4)
     extra = 2 + math.ceil(growth * math.log10(2))
     found = search.run(until, Plan.of(digits + extra), deadline=begin + max_seconds, max_steps=max_steps)
@@ -568,10 +632,18 @@ def enclose_problem(
         extra += missing + 1
         found = search.run(until, Plan.of(digits + extra), deadline=begin + max_seconds, max_steps=max_steps)
     if not found.steps:
-        raise InputError(f"no step could be enclosed ({found.status}): check the start, or raise digits")
+        raise InputError(f"no step could be enclosed ({found.status}): given {digits=}, {max_seconds=}, t = {until}")
     steps = kernel.FlowSteps(digest(problem), search.enclosure.basis, tuple(found.steps))
     pieces = [part for piece in found.pieces for part in piece.parts()]
     return Flowpipe(problem, steps, Trajectory(problem, pieces), until, found.status)
+
+
+def _require_basis(basis: Any, count: int) -> None:
+    """Raise unless it is a tuple of columns of exact numbers, one for each parameter."""
+    columns: Any = basis if isinstance(basis, tuple) else ()
+    fits = [isinstance(c, tuple) and len(c) == count and all(isinstance(x, Fraction) for x in c) for c in columns]
+    if not fits or not all(fits):
+        raise InputError(f"given basis={basis!r}, needed a tuple of columns of {count} Fractions each")
 
 
 def certified(found: Search) -> int:
