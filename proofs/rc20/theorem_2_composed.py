@@ -279,6 +279,23 @@ S = matrix((2, Fraction(1, 4)), (Fraction(1, 4), Fraction(1, 4)))
 OBSERVED = {"b12": Fraction(9, 16), "b21": Fraction(9, 16), "b22": Fraction(1, 8)}
 
 
+# The same with S = ((1, 1/2), (1/2, 1)): W(0) = ((5/4, 1), (1, 5/4)), sigma_2 = 1/4, and r = 1/100.
+EVEN = matrix((1, Fraction(1, 2)), (Fraction(1, 2), 1))
+CLOSE_BY = {"b12": 1, "b21": 1, "b22": Fraction(31, 25), "sigma_1": Fraction(9, 4), "sigma_2": Fraction(1, 4)}
+
+
+@control(persists, breaks="b22 = 0")
+def another_level():
+    """|b12 b21| / r as the level of |w11| for any b22: b22 = 31/25 near W(0) = ((5/4, 1), (1, 5/4))."""
+    return All((always(Inequality(level / r, "<=", M), *NEAR), KEPT)), at_start(2, EVEN, EVEN, **CLOSE_BY)
+
+
+@control(persists, breaks="b22 = 0")
+def another_distance():
+    """sigma_2 <= 3 r for any b22: sigma_2 = 1/4 and r = 1/100."""
+    return All((always(Inequality(sigma_2, "<=", 3 * r), *OF_VALUES), KEPT)), at_start(2, EVEN, EVEN, **CLOSE_BY)
+
+
 @control(recedes, breaks="level")
 def square_of_b22():
     """|b12 b21| / |b22|^2 in place of |b12 b21| / |b22|: w11 = 65/16 and b22 = 1/8."""
