@@ -61,7 +61,7 @@ def inventory(path: Path | None = None) -> tuple[Entry, ...]:
 
 def coverage(record: dict[str, Any], entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """One row for every entry: id, paper, kind, codes, title, status ("" where no statement has the id), scope, labels,
-    rests_on, reason, and what `controlled` says of its parts (of all its labels, where the record lacks one)."""
+    rests_on, reason, and controlled: the rows of `controlled` for its labels."""
     stated: dict[str, list[dict[str, Any]]] = {}
     for statement in record["statements"]:
         stated.setdefault(statement["id"], []).append(statement)

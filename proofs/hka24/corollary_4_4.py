@@ -677,7 +677,7 @@ any_norm_of_x, any_alignment = (
         name,
         letter,
         reason="of the alignments Δ only their bound M is used",
-        survives=lambda derive: by_cauchy_and_schwarz.build(derive),
+        survives=by_cauchy_and_schwarz.build,
     )
     for name, letter in (("any_norm_of_x", OF_X), ("any_alignment", ALIGNMENT))
 )

@@ -227,7 +227,7 @@ any_norms_of_the_others = any_numbers(
     "any_norms_of_the_others",
     OF_OTHERS,
     reason="ζ enters by the product ω ζ Δ alone, which is <-grad, w_{r_1} (x) ... (x) w_{r_N}> by what Δ stands for",
-    survives=lambda derive: from_the_square.build(derive),
+    survives=from_the_square.build,
 )
 
 part_b = Statement(

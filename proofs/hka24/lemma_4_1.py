@@ -47,6 +47,11 @@ def squared_norm(block: Tensor, row: str = "r"):
     return (block[legs] * block[legs]).sum(*legs[1:])
 
 
+def array(shape, *entries):
+    """An exact array; one entry stands for all."""
+    return Array(shape, tuple(map(Fraction, entries * prod(shape) if len(entries) == 1 else entries)))
+
+
 def unsquared(one, other, flow):
     """The difference of two norms, given by their squares, is conserved."""
     squares = Reading((("x", one), ("y", other)), flow)
@@ -56,10 +61,6 @@ def unsquared(one, other, flow):
 def of_order_two(core_, vector, *matrices, d=1):
     """A state of order 2 with one column in each mode: the core, the vector of mode 1 (of dimension d, one number for
     all entries) and its matrices (tuples of entries, by rows); the vector of mode 2 is 1, the loss gradient too."""
-
-    def array(shape, *entries):
-        return Array(shape, tuple(map(Fraction, entries * prod(shape) if len(entries) == 1 else entries)))
-
     blocks = [("G", array((1, 1), core_))]
     blocks += [(f"A[1,{s}]", array((1, d, d), *entries)) for s, entries in enumerate(matrices, 1)]
     blocks += [("w[1]", array((1, d), vector)), ("w[2]", array((1, 1), 1))]

@@ -7,12 +7,10 @@ columns r and positions i (HKA24 Definition 4.2). Each difference is conserved b
 
 from dataclasses import replace
 from fractions import Fraction
-from math import prod
 
 from theorytest import (
     DEEP_TUCKER,
     All,
-    Array,
     Assumption,
     AtStart,
     Conserved,
@@ -30,14 +28,9 @@ from theorytest.kernel.claim import Always, LargestConserved
 from theorytest.kernel.rules import Use
 from theorytest.kernel.terms import constant
 
-from .lemma_4_1 import core, flow_i, flow_ii, law_i, matrix, part_i, part_ii, setting, squared_norm, w, w_ii
+from .lemma_4_1 import array, core, flow_i, flow_ii, law_i, matrix, part_i, part_ii, setting, squared_norm, w, w_ii
 
 SCOPE = "all orders, shapes, depths k >= 0, losses; all times"
-
-
-def array(shape, *entries):
-    """An exact array; one entry stands for all."""
-    return Array(shape, tuple(map(Fraction, entries * prod(shape) if len(entries) == 1 else entries)))
 
 
 def numbers(core_, one, other, *, matrices=(), gradient=1, members=(("m", 1),)):

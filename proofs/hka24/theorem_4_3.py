@@ -247,6 +247,6 @@ any_norm_of_w = any_numbers(theorem, "any_norm_of_w", OF_W, **{"ω": 1, "ω⁻¹
 any_alignment = any_numbers(theorem, "any_alignment", ALIGNMENT, Δ=2)
 CANCELS = "ξ and ζ enter by the product ξ ζ Δ alone, which is <-grad, x_{r_1} (x) ... (x) x_{r_N}> by what Δ stands for"
 any_norm_of_x, any_norms_of_the_others = (
-    any_numbers(theorem, name, letter, reason=CANCELS, survives=lambda derive: by_the_chain_rule.build(derive))
+    any_numbers(theorem, name, letter, reason=CANCELS, survives=by_the_chain_rule.build)
     for name, letter in (("any_norm_of_x", OF_X), ("any_norms_of_the_others", OF_OTHERS))
 )
