@@ -289,10 +289,10 @@ def chain_induction(context: Context, premises: tuple[Claim, ...], data: tuple[A
 
     Premises: facts at all times about any factor, and about any two adjacent ones; facts at that time about fixed
     letters; iterations over k; how the last factor is called; and k >= 1 or k = 1 where the start is one factor. Data:
-    the flow (its focus names at most the mode), the number of factors at the start (0: the product is the identity
-    matrix; or 1), a derivation for the start and one for the step, and the formulas. In the step all that holds of any
-    factor holds of the next one; the letters of iterations stand for their present values, and an update gives the
-    next ones. Where a premise says that k is the number at the start, the step is not needed.
+    the flow (its focus names at most the mode; no block has a speed of its own), the number of factors at the start (0:
+    the product is the identity matrix; or 1), a derivation for the start and one for the step, and the formulas. In the
+    step all that holds of any factor holds of the next one; the letters of iterations stand for their present values,
+    and an update gives the next ones. Where a premise says that k is the number at the start, the step is not needed.
     """
     flow, factors, base, step, *templates = data
     if not isinstance(flow, Flow) or factors not in (0, 1) or not templates:

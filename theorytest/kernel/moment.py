@@ -254,7 +254,7 @@ def norm_rate_meets(context: Context, premises: tuple[Claim, ...], data: tuple[A
 @rule("rest-product")
 def rest_product(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
     """Products over the other modes of factors that are equal at every mode, at all times, are equal. Premises: the two
-    products, and that their factors are always equal."""
+    products, and that their factors are always equal (along one flow, in which no block has a speed of its own)."""
     count(premises, 3)
     take(data)
     one, other = only(premises[0], RestProduct), only(premises[1], RestProduct)
@@ -273,7 +273,8 @@ def rest_product(context: Context, premises: tuple[Claim, ...], data: tuple[Any,
 
 @rule("largest-conserved")
 def largest_conserved(context: Context, premises: tuple[Claim, ...], data: tuple[Any, ...]) -> Claim:
-    """The largest of the absolute values of conserved quantities does not change: none of them does."""
+    """The largest of the absolute values of conserved quantities does not change: none of them does (along one flow, in
+    which no block has a speed of its own)."""
     take(data)
     laws = tuple(only(premise, Conserved) for premise in premises)
     plain = [dataclasses.replace(law.motion, focus=Focus()) for law in laws if isinstance(law.motion, Flow)]

@@ -102,7 +102,8 @@ def balanced_chain_spectrum(context: Context, premises: tuple[Claim, ...], data:
     """If any two adjacent factors of a chain are balanced at all times, then any two factors have the same nonzero
     singular values: adjacent ones do (see "balanced-spectrum"), and so, by induction on their distance, do all.
 
-    Premise: X^T X = Y Y^T at all times, for adjacent factors. Data: the names of its two free indices, of the two
+    Premise: X^T X = Y Y^T at all times, for adjacent factors (no block has a speed of its own, so that all pairs are
+    pairs of one flow). Data: the names of its two free indices, of the two
     factors in the conclusion, and of the indices of all other legs of a factor.
     """
     count(premises, 1)
