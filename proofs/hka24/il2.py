@@ -27,17 +27,11 @@ trained = replace(
 )
 
 
-def trained_instances(seed, **options):
-    """The core, the factors and three values of eps after training."""
-    from theorytest.reproduce.il2 import il2_completion
-
-    result = il2_completion(seed=seed, halvings=0, adam_steps=0, **options)
-    return tuple(truncation.instance for truncation in result.truncations)
-
-
 @certified(trained)
 def after_training(run):
-    return trained_instances(run.seed)
+    from theorytest.reproduce.il2 import il2_instances
+
+    return il2_instances(seed=run.seed)
 
 
 tenfold = replace(
@@ -52,7 +46,9 @@ tenfold = replace(
 
 @refuted(tenfold)
 def too_many_slices_removed(run):
-    return Witness(trained_instances(0, steps=400)[-1])
+    from theorytest.reproduce.il2 import il2_instances
+
+    return Witness(il2_instances(steps=400)[-1])
 
 
 @evidence(drift, arithmetic="float64")

@@ -19,6 +19,7 @@ from theorytest.reproduce.il2 import (
     balanced_start,
     il2_completion,
     il2_data,
+    il2_instances,
     rounding_depth,
     tucker_matrices,
 )
@@ -163,6 +164,12 @@ def test_the_core_and_the_matrices_are_those_of_the_trained_model():
 def test_the_same_seed_gives_the_same_run_and_another_one_does_not():
     runs = [il2_completion(steps=5, adam_steps=2, seed=seed) for seed in (3, 3, 4)]
     assert runs[0] == runs[1] != runs[2]
+
+
+def test_instances_alone_are_those_of_the_whole_run():
+    run = il2_completion(steps=23, adam_steps=0, halvings=1, seed=2)
+    assert il2_instances(steps=23, seed=2) == tuple(t.instance for t in run.truncations)
+    assert [d.steps for d in run.drifts] == [23, 46] and all(d.explained for d in run.drifts)
 
 
 @pytest.mark.parametrize(

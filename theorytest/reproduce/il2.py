@@ -19,7 +19,7 @@ ligands are not complete and are dropped, one cell type is taken (HKA24, Section
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -45,6 +45,10 @@ UNIT = 2.0**-53  # unit roundoff of double precision
 SLACK = 1 + 2.0**-20  # the bounds are computed in floating point too: far more than their own rounding
 LARGE = 2.0**8  # above this, the bound on underflow would not hold
 ADAM_EPSILON = Fraction(1, 10**8)  # as the kernel's Descent of method "adam"
+# The usual run.
+STEPS, ETA = 1500, Fraction(1, 128)
+RELATIVES = (Fraction(1, 10), Fraction(1, 4), Fraction(1, 2))
+USUAL: dict[str, Any] = {"cell": 0, "scale": 0.2, "large": 4, "rest": 0.05, "depth": 1, "observed": Fraction(7, 10)}
 
 
 @dataclass(frozen=True)
@@ -245,7 +249,8 @@ def il2_data(cell: str | int = 0) -> IL2Data:
 
 
 class _Layout:
-    """Parameters of a deep Tucker model in one vector; slices of every block, and the laws between them.
+    """Parameters of a deep Tucker model in one vector (with leading axes: of several runs at once); slices of every
+    block, and the laws between them.
 
     A slice is a set of parameters that a law speaks of: G with r_m = r, row r of w[m], matrix r of A[m,i]. Slices
     of A and w are runs of the vector; those of G are read off the core once for every mode.
@@ -291,12 +296,14 @@ class _Layout:
         return name[2:] if name.startswith("G/") else name[2:-1].partition(",")[0]
 
     def blocks(self, theta: Floats) -> dict[str, Floats]:
-        return {name: theta[place].reshape(self.shapes[name]) for name, place in self.places.items()}
+        lead = theta.shape[:-1]
+        return {name: theta[..., place].reshape(lead + self.shapes[name]) for name, place in self.places.items()}
 
     def flat(self, blocks: Mapping[str, Any]) -> Floats:
         import numpy as np
 
-        return np.concatenate([blocks[name].reshape(-1) for name in self.places])
+        lead = blocks["G"].shape[: -len(self.shapes["G"])]
+        return np.concatenate([blocks[name].reshape((*lead, -1)) for name in self.places], axis=-1)
 
     def slices(self, values: Floats) -> Floats:
         """The sum of a vector over every slice."""
@@ -364,7 +371,8 @@ def rounding_depth(model: Model) -> int:
 
 
 class _Descent:
-    """Gradient descent X <- X - η g in double precision, with a running bound on what rounding does to the laws.
+    """Gradient descent X <- X - η g in double precision, from one start with several η at once, with a running bound on
+    what rounding does to the laws.
 
     Let X be a slice, g^ its computed gradient, p = fl(η g^), X' = fl(X - p), ρ = X' - X + η g^, so |ρ| <= u (|p| +
     |X'|). Exactly,
@@ -379,63 +387,87 @@ class _Descent:
         2η γ_m C + Σ a (2|X| + 2|p| + a) + γ_(n+4) ||p||^2,   a = u (|p| + |X'|),
 
     the last for computing η^2 ||g^||^2 as the sum of n squares of p, and γ_steps Σ η^2 ||g^||^2 for adding them up.
-    Underflow in a product adds at most 2^-1075 each; while all numbers are below 2^8, less than (number of
-    products) 2^-1000 in all.
+    Every parameter is summed over the steps first, and the slices are summed at the end: of numbers that are not
+    negative, any order will do. For ``window`` steps at a time C is that of the largest absolute values among them,
+    which no single one exceeds. Underflow in a product adds at most 2^-1075 each; while all numbers are below 2^8, less
+    than (number of products) 2^-1000 in all.
     """
 
-    def __init__(self, layout: _Layout, data: Floats, observed: Floats, eta: float) -> None:
+    window = 10
+
+    def __init__(self, layout: _Layout, data: Floats, observed: Floats, start: Floats, etas: Sequence[float]) -> None:
         import numpy as np
 
-        self.layout, self.data, self.observed, self.eta = layout, data, observed, eta
-        self.squares = np.zeros(len(layout.names))
-        self.errors = np.zeros(len(layout.names))
-        self.largest = 0.0
-        self.steps = 0
+        self.layout, self.data, self.observed, self.start = layout, data, observed, start
+        self.eta = np.array(etas)[:, None]
+        self.theta = np.tile(start, (len(etas), 1))
+        self.squares, self.alike, self.rounding = (np.zeros_like(self.theta) for _ in range(3))
+        self.sizes, self.residuals = np.zeros_like(self.theta), np.zeros((len(etas), *data.shape))
+        self.open = 0  # steps since C was last added
+        self.largest = np.zeros(len(etas))
+        self.steps = [0] * len(etas)
         depth = rounding_depth(layout.model)
         self.gamma = depth * UNIT / (1 - depth * UNIT)
         self.length = max(prod(shape) for shape in layout.shapes.values())
 
-    def step(self, theta: Floats) -> tuple[Floats, float]:
-        """The parameters after a step, and the loss before it."""
+    def step(self, first: int) -> Floats:
+        """Take a step in the runs from number ``first`` on; the losses before it."""
         import numpy as np
 
-        layout = self.layout
+        layout, theta = self.layout, self.theta[first:]
         end, pull = layout.model.pullback(layout.blocks(theta))
         residual = (end - self.data) * self.observed
-        update = self.eta * layout.flat(pull(residual))
+        update = self.eta[first:] * layout.flat(pull(residual))
         after = theta - update
         size, move = np.abs(theta), np.abs(update)
-        _, pull_sizes = layout.model.pullback(layout.blocks(size))
-        alike = layout.slices(size * layout.flat(pull_sizes(np.abs(residual))))[layout.component]
-        rounding = UNIT * (move + np.abs(after))
-        squares = layout.slices(update * update)
-        self.squares += squares
-        self.errors += 2 * self.eta * self.gamma * alike
-        self.errors += layout.slices(rounding * (2 * size + 2 * move + rounding))
-        self.errors += (self.length + 4) * UNIT * squares
-        self.largest = max(self.largest, float(size.max()), float(np.abs(residual).max()))
-        self.steps += 1
-        return after, 0.5 * float((residual * residual).sum())
+        self.squares[first:] += update * update
+        rounded = move + np.abs(after)
+        self.rounding[first:] += rounded * (size + move + (UNIT / 2) * rounded)
+        np.maximum(self.sizes[first:], size, out=self.sizes[first:])
+        np.maximum(self.residuals[first:], np.abs(residual), out=self.residuals[first:])
+        self.theta[first:] = after
+        for k in range(first, len(self.steps)):
+            self.steps[k] += 1
+        self.open += 1
+        if self.open == self.window:
+            self.close(first)
+        return 0.5 * (residual * residual).reshape((len(theta), -1)).sum(axis=1)
 
-    def drift(self, start: Floats, end: Floats) -> Drift:
-        """The drift of every law over the steps that were taken."""
-        layout = self.layout
-        if not self.largest < LARGE:
+    def close(self, first: int) -> None:
+        """Add C for the last steps of the runs from number ``first`` on."""
+        import numpy as np
+
+        layout, sizes, residuals = self.layout, self.sizes[first:], self.residuals[first:]
+        _, pull = layout.model.pullback(layout.blocks(sizes))
+        self.alike[first:] += self.open * sizes * layout.flat(pull(residuals))
+        most = np.maximum(sizes.max(axis=1), residuals.reshape((len(sizes), -1)).max(axis=1))
+        self.largest[first:] = np.maximum(self.largest[first:], most)
+        self.open = 0
+        sizes[...] = 0
+        residuals[...] = 0
+
+    def drift(self, number: int) -> Drift:
+        """The drift of every law over the steps that the run of that number has taken."""
+        layout, eta, steps = self.layout, float(self.eta[number, 0]), self.steps[number]
+        if not self.largest[number] < LARGE:
             raise InputError(
-                f"training reached numbers of size {self.largest:.3g}, needed below {LARGE:.0f}: "
+                f"training reached numbers of size {self.largest[number]:.3g}, needed below {LARGE:.0f}: "
                 "it diverges, choose a smaller eta"
             )
-        before, after = layout.exact_slices(start), layout.exact_slices(end)
-        adding = (self.steps + 1) * UNIT * self.squares
-        error = [Fraction(float(e)) for e in (self.errors + adding) * SLACK]
-        products = self.steps * 16 * (layout.size + self.data.size) ** 2  # more than any path of products has
+        before, after = layout.exact_slices(self.start), layout.exact_slices(self.theta[number])
+        sums = layout.slices(self.squares[number])
+        bounds = 2 * eta * self.gamma * layout.slices(self.alike[number])[layout.component]
+        bounds += 2 * UNIT * layout.slices(self.rounding[number])
+        bounds += (self.length + 4 + steps + 1) * UNIT * sums
+        error = [Fraction(float(e)) for e in bounds * SLACK]
+        products = steps * 16 * (layout.size + self.data.size) ** 2  # more than any path of products has
         tiny = Fraction(products, 2**1000)
-        squares = [Fraction(float(s)) for s in self.squares]
+        squares = [Fraction(float(s)) for s in sums]
         pairs = [(layout.where[a], layout.where[b]) for a, b in layout.laws]
         return Drift(
             "gradient descent",
-            Fraction(self.eta),
-            self.steps,
+            Fraction(eta),
+            steps,
             tuple(map(layout.law_name, layout.laws)),
             tuple((after[i] - before[i]) - (after[j] - before[j]) for i, j in pairs),
             tuple(squares[i] - squares[j] for i, j in pairs),
@@ -443,35 +475,48 @@ class _Descent:
         )
 
 
-def _adam(layout: _Layout, data: Floats, observed: Floats, start: Floats, *, eta: float, steps: int) -> Drift:
+def _adam(
+    layout: _Layout, data: Floats, observed: Floats, start: Floats, *, etas: Sequence[float], steps: int
+) -> tuple[Drift, ...]:
     """Adam (Kingma and Ba) with its usual constants from the same start; its drift, and what the law of descent
-    would give.
+    would give. The run with the k-th η takes 2^k times as many steps.
 
     The bound is on the rounding of that sum alone: enough to say that it does not explain the drift.
     """
     import numpy as np
 
-    theta = start.copy()
-    first, second = np.zeros_like(theta), np.zeros_like(theta)
-    squares = np.zeros(len(layout.names))
-    for step in range(1, steps + 1):
-        end, pull = layout.model.pullback(layout.blocks(theta))
-        gradient = layout.flat(pull((end - data) * observed))
-        squares += layout.slices((eta * gradient) ** 2)
-        first += 0.1 * (gradient - first)
-        second += 0.001 * (gradient * gradient - second)
-        theta = theta - eta * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.999**step)) + float(ADAM_EPSILON))
-    before, after = layout.exact_slices(start), layout.exact_slices(theta)
+    eta = np.array(etas)[:, None]
+    theta = np.tile(start, (len(etas), 1))
+    first, second, squares = (np.zeros_like(theta) for _ in range(3))
+    step = 0
+    for done in range(len(etas)):  # this run ends, the others go on
+        live = slice(done, None)
+        while step < steps * 2**done:
+            step += 1
+            end, pull = layout.model.pullback(layout.blocks(theta[live]))
+            gradient = layout.flat(pull((end - data) * observed))
+            squares[live] += (eta[live] * gradient) ** 2
+            first[live] += 0.1 * (gradient - first[live])
+            second[live] += 0.001 * (gradient * gradient - second[live])
+            root = np.sqrt(second[live] / (1 - 0.999**step)) + float(ADAM_EPSILON)
+            theta[live] -= eta[live] * (first[live] / (1 - 0.9**step)) / root
+    before = layout.exact_slices(start)
     pairs = [(layout.where[a], layout.where[b]) for a, b in layout.laws]
-    return Drift(
-        "adam",
-        Fraction(eta),
-        steps,
-        tuple(map(layout.law_name, layout.laws)),
-        tuple((after[i] - before[i]) - (after[j] - before[j]) for i, j in pairs),
-        tuple(Fraction(float(squares[i])) - Fraction(float(squares[j])) for i, j in pairs),
-        tuple(Fraction(float((squares[i] + squares[j]) * (steps + len(theta)) * 4 * UNIT)) for i, j in pairs),
-    )
+    found: list[Drift] = []
+    for k, size in enumerate(etas):
+        after, sums, taken = layout.exact_slices(theta[k]), layout.slices(squares[k]), steps * 2**k
+        found.append(
+            Drift(
+                "adam",
+                Fraction(size),
+                taken,
+                tuple(map(layout.law_name, layout.laws)),
+                tuple((after[i] - before[i]) - (after[j] - before[j]) for i, j in pairs),
+                tuple(Fraction(float(sums[i])) - Fraction(float(sums[j])) for i, j in pairs),
+                tuple(Fraction(float((sums[i] + sums[j]) * (taken + layout.size) * 4 * UNIT)) for i, j in pairs),
+            )
+        )
+    return tuple(found)
 
 
 def exact_array(values: Floats) -> Array:
@@ -525,13 +570,11 @@ def tucker_matrices(model: Model, blocks: Mapping[str, Floats]) -> tuple[Floats,
     return tuple(made)
 
 
-def truncations(
-    core: Floats, matrices: tuple[Floats, ...], relatives: tuple[Fraction, ...], *, bits: int = 128
-) -> tuple[Truncation, ...]:
-    """HKA24 Proposition 4.6 for a core and matrices (rows: columns of V^(n)), with ε near relative * ||W_e||.
-
-    Evaluated by the kernel in rational arithmetic, spectral norms between bounds of so many bits. Raises `KernelError`
-    where the claim fails, which would refute the proposition.
+def truncation_instances(
+    core: Floats, matrices: tuple[Floats, ...], relatives: tuple[Fraction, ...]
+) -> tuple[tuple[float, Instance], ...]:
+    """Instances of HKA24 Proposition 4.6 for a core and matrices (rows: columns of V^(n)), with ε near relative *
+    ||W_e||; each with ε / ||W_e||.
     """
     import numpy as np
 
@@ -540,33 +583,89 @@ def truncations(
         whole = np.moveaxis(np.tensordot(whole, v, axes=(n, 0)), -1, n)
     norm = float(np.sqrt((whole**2).sum()))
     letters = (("G", exact_array(core)), *((f"V[{n + 1}]", exact_array(v)) for n, v in enumerate(matrices)))
+    sizes = [relative * Fraction(norm).limit_denominator(1000) for relative in relatives]
+    return tuple(
+        (float(epsilon) / norm, Instance(letters=letters, variables=((EPSILON, epsilon),))) for epsilon in sizes
+    )
+
+
+def truncations(
+    core: Floats, matrices: tuple[Floats, ...], relatives: tuple[Fraction, ...], *, bits: int = 128
+) -> tuple[Truncation, ...]:
+    """HKA24 Proposition 4.6 for a core and matrices (rows: columns of V^(n)), with ε near relative * ||W_e||.
+
+    Evaluated by the kernel in rational arithmetic, spectral norms between bounds of so many bits. Raises `KernelError`
+    where the claim fails, which would refute the proposition.
+    """
     found: list[Truncation] = []
-    for relative in relatives:
-        epsilon = relative * Fraction(norm).limit_denominator(1000)
-        instance = Instance(letters=letters, variables=((EPSILON, epsilon),))
+    for relative, instance in truncation_instances(core, matrices, relatives):
         checked = certify(SliceTruncation(), instance, bits)
-        found.append(Truncation(epsilon, float(epsilon) / norm, instance, checked.ranks, checked.squared_distance))
+        epsilon = dict(instance.variables)[EPSILON]
+        found.append(Truncation(epsilon, relative, instance, checked.ranks, checked.squared_distance))
     return tuple(found)
 
 
 # -- the run ------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Task:
+    """What is trained: the data, the entries to train on and those held out (1 and 0), the model, and the start."""
+
+    data: IL2Data
+    mask: Floats
+    held: Floats
+    layout: _Layout
+    start: Floats
+
+
+def _task(
+    *, cell: str | int, seed: int, observed: Fraction, depth: int, scale: float, large: int, rest: float
+) -> _Task:
+    import numpy as np
+
+    if not 0 < observed < 1:
+        raise InputError(f"given observed={observed}, needed a share between 0 and 1, some entries being held out")
+    data = il2_data(cell)
+    random = np.random.default_rng([seed, 1])
+    places = random.permutation(np.flatnonzero(data.measured))
+    mask = np.zeros(data.values.size)
+    mask[places[: int(observed * len(places))]] = 1.0
+    mask = mask.reshape(data.values.shape)
+    model = deep_tucker(data.values.shape, depths=depth)
+    layout = _Layout(model)
+    start = layout.flat(balanced_start(model, scale=scale, large=large, rest=rest, seed=seed))
+    return _Task(data, mask, data.measured * (1.0 - mask), layout, start)
+
+
+def il2_instances(*, steps: int = STEPS, seed: int = 0) -> tuple[Instance, ...]:
+    """Instances of HKA24 Proposition 4.6: core, matrices and ε after so many of the steps of `il2_completion` (with its
+    usual arguments), whose laws are not followed here."""
+    task = _task(seed=seed, **USUAL)
+    layout, theta = task.layout, task.start
+    for _ in range(steps):
+        end, pull = layout.model.pullback(layout.blocks(theta))
+        theta = theta - float(ETA) * layout.flat(pull((end - task.data.values) * task.mask))
+    blocks = layout.blocks(theta)
+    found = truncation_instances(blocks["G"], tucker_matrices(layout.model, blocks), RELATIVES)
+    return tuple(instance for _, instance in found)
+
+
 def il2_completion(
     *,
-    steps: int = 1500,
+    steps: int = STEPS,
     seed: int = 0,
-    cell: str | int = 0,
-    eta: Fraction = Fraction(1, 128),
+    cell: str | int = USUAL["cell"],
+    eta: Fraction = ETA,
     halvings: int = 2,
-    scale: float = 0.2,
-    large: int = 4,
-    rest: float = 0.05,
-    depth: int = 1,
-    observed: Fraction = Fraction(7, 10),
+    scale: float = USUAL["scale"],
+    large: int = USUAL["large"],
+    rest: float = USUAL["rest"],
+    depth: int = USUAL["depth"],
+    observed: Fraction = USUAL["observed"],
     adam_eta: Fraction = Fraction(1, 128),
     adam_steps: int = 500,
-    relatives: tuple[Fraction, ...] = (Fraction(1, 10), Fraction(1, 4), Fraction(1, 2)),
+    relatives: tuple[Fraction, ...] = RELATIVES,
 ) -> IL2Completion:
     """Train a full-size deep Tucker completion on the IL-2 tensor and follow its conservation laws.
 
@@ -586,59 +685,45 @@ def il2_completion(
     for what, size in (("eta", eta), ("adam_eta", adam_eta)):
         if not size > 0 or Fraction(float(size)) != size:
             raise InputError(f"given {what}={size}, needed a positive floating-point number such as Fraction(1, 64)")
-    if not 0 < observed < 1:
-        raise InputError(f"given observed={observed}, needed a share between 0 and 1, some entries being held out")
-    data = il2_data(cell)
-    random = np.random.default_rng([seed, 1])
-    places = random.permutation(np.flatnonzero(data.measured))
-    count = int(observed * len(places))
-    mask = np.zeros(data.values.size)
-    mask[places[:count]] = 1.0
-    mask = mask.reshape(data.values.shape)
-    held = data.measured * (1.0 - mask)
-    model = deep_tucker(data.values.shape, depths=depth)
-    layout = _Layout(model)
-    start = layout.flat(balanced_start(model, scale=scale, large=large, rest=rest, seed=seed))
+    task = _task(cell=cell, seed=seed, observed=observed, depth=depth, scale=scale, large=large, rest=rest)
+    layout, values, mask, held = task.layout, task.data.values, task.mask, task.held
+    model = layout.model
 
     def progress(step: int, theta: Floats) -> Progress:
-        gap = model.end_tensor(layout.blocks(theta)) - data.values
+        gap = model.end_tensor(layout.blocks(theta)) - values
         scores: list[float] = []
         for chosen in (mask, held):
-            mean = (data.values * chosen).sum() / chosen.sum()
-            scores.append(1 - float((gap**2 * chosen).sum() / ((data.values - mean) ** 2 * chosen).sum()))
+            mean = (values * chosen).sum() / chosen.sum()
+            scores.append(1 - float((gap**2 * chosen).sum() / ((values - mean) ** 2 * chosen).sum()))
         return Progress(step, 0.5 * float((gap**2 * mask).sum()), *scores)
 
     history: list[Progress] = []
-    drifts: list[Drift] = []
-    increases, trained = 0, start
-    for halving in range(halvings + 1):
-        run = _Descent(layout, data.values, mask, float(eta) / 2**halving)
-        theta, before = start, np.inf
-        for step in range(steps * 2**halving):
-            if halving == 0 and step % max(1, steps // 20) == 0:
-                history.append(progress(step, theta))
-            with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges ends in the line below
-                theta, loss = run.step(theta)
-            if not np.isfinite(loss):
-                raise InputError(f"the loss is {loss} after {step} steps: training diverges, choose an eta below {eta}")
-            if halving == 0:
-                increases += int(not loss < before)
-                before = loss
-        if halving == 0:
-            trained = theta
-            history.append(progress(steps, theta))
-        drifts.append(run.drift(start, theta))
-    adam = tuple(
-        _adam(layout, data.values, mask, start, eta=float(adam_eta) / 2**k, steps=adam_steps * 2**k)
-        for k in range(halvings + 1 if adam_steps else 0)
-    )
+    increases, before = 0, np.inf
+    run = _Descent(layout, values, mask, task.start, [float(eta) / 2**k for k in range(halvings + 1)])
+    with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges ends in the line below
+        for halving in range(halvings + 1):  # the run of this number ends, the others go on
+            while (step := run.steps[halving]) < steps * 2**halving:
+                if halving == 0 and step % max(1, steps // 20) == 0:
+                    history.append(progress(step, run.theta[0]))
+                losses = run.step(halving)
+                if not np.isfinite(losses).all():
+                    raise InputError(
+                        f"the loss is {losses.max()} after {step} steps: training diverges, choose an eta below {eta}"
+                    )
+                if halving == 0:
+                    increases += int(not losses[0] < before)
+                    before = losses[0]
+            run.close(halving)
+    trained = run.theta[0]
+    history.append(progress(steps, trained))
     blocks = layout.blocks(trained)
     matrices = tucker_matrices(model, blocks)
+    small = [float(adam_eta) / 2**k for k in range(halvings + 1 if adam_steps else 0)]
     return IL2Completion(
-        data.cell,
+        task.data.cell,
         model.shape,
-        int(data.measured.sum()),
-        count,
+        int(task.data.measured.sum()),
+        int(mask.sum()),
         int(held.sum()),
         seed,
         depth,
@@ -648,9 +733,9 @@ def il2_completion(
         model.parameters,
         tuple(history),
         increases,
-        tuple(drifts),
-        adam,
-        _first_step(layout, data.values, mask, start, eta),
+        tuple(map(run.drift, range(halvings + 1))),
+        _adam(layout, values, mask, task.start, etas=small, steps=adam_steps),
+        _first_step(layout, values, mask, task.start, eta),
         exact_array(blocks["G"]),
         tuple(map(exact_array, matrices)),
         truncations(blocks["G"], matrices, relatives),
@@ -668,7 +753,9 @@ __all__ = [
     "exact_array",
     "il2_completion",
     "il2_data",
+    "il2_instances",
     "rounding_depth",
+    "truncation_instances",
     "truncations",
     "tucker_matrices",
 ]
