@@ -31,6 +31,7 @@ from theorytest.notes.prose import prose
         ("|<v_r, \u0175_r>|", ("|⟨", Formula("v_{r}"), ", ", Formula(r"\hat{w}_{r}"), "⟩|")),
         ("<-grad, u (x) ... (x) v>", ("⟨−∇", Formula("L"), ", ", Formula("u"), " ⊗ … ⊗ ", Formula("v"), "⟩")),
         ("a < b, c > d", ("a < ", Formula("b"), ", ", Formula("c"), " > ", Formula("d"))),
+        ("by_the_rule (f.py)", (Code("by_the_rule"), " (f.py)")),
         ("it is sum' of all", ("it is Σ′ of all",)),
         ("", ()),
     ],

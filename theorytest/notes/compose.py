@@ -134,6 +134,7 @@ class _Composer:
         counts = Counter(s["status"] for s in self.statements.values())
         controls = list(records.controls(self.record))
         refuted = sum(c["outcome"] == "REFUTED" for c in controls)
+        are = "is" if refuted == 1 else "are"
         findings = sum(c["outcome"] == "finding" for c in controls)
         evidence = [e for s in self.statements.values() for e in s["evidence"]]
         instances = sum(e["instances"] for e in evidence)
@@ -145,7 +146,7 @@ class _Composer:
                     "by step; every step was replayed by a small kernel in exact arithmetic. Every formula, number and "
                     "status below was written by the machine from the record of that run. ",
                     f"Beside the proofs stand {_count(len(controls), 'control')}: statements with an assumption "
-                    f"dropped or a constant tightened, which have to fail. {refuted} are refuted with exact numbers"
+                    f"dropped or a constant tightened, which have to fail. {refuted} {are} refuted with exact numbers"
                     + (f" and {findings} survive (" if findings else "."),
                     *((d.Link("findings", "findings"), "). ") if findings else (" ",)),
                     f"{_count(len(evidence), 'piece')} of evidence looked at {_number(instances)} instances."
@@ -391,7 +392,7 @@ class _Composer:
             blocks += [d.Paragraph((d.Strong("Assume"),)), d.Items(tuple(items))]
         lead = "Claim" if s["status"] not in CHECKED else "Then" if s["assumptions"] else "It holds that"
         blocks += [d.Paragraph((d.Strong(lead),)), d.Display(s["claim_latex"])]
-        if s["scope"]:
+        if s["scope"] and s["status"] != "REFUTED":
             blocks.append(d.Paragraph(("for ", *self.prose(s["scope"]), ".")))
         return d.Environment(s["kind"], _source(s), tuple(blocks))
 

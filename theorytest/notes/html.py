@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
@@ -18,6 +19,8 @@ FONTS = {
     "text-semibold": ("Notes", "600", "normal"),
     "math": ("Notes Math", "400", "normal"),
 }
+
+NARROW = 24  # characters of a formula, without a place to break it, that fit on a phone
 
 
 def render(document: d.Document) -> str:
@@ -136,8 +139,12 @@ class _Page:
                 )
 
     def display(self, latex: str) -> str:
-        shown = "".join(f'<span class="row">{self.math[piece]}</span>' for piece in lines(latex))
-        return f'<div class="display" data-tex="{escape(latex)}">{shown}</div>'
+        """Lines of a formula. One that may be wider than a phone can be reached, and so scrolled, from the keyboard."""
+        rows = [self.math[piece] for piece in lines(latex)]
+        widest = max(len(re.sub(r"<[^>]*>", "", piece)) for row in rows for piece in row.split("<wbr>"))
+        reach = ' tabindex="0" role="group" aria-label="a wide formula"' if widest > NARROW else ""
+        shown = "".join(f'<span class="row">{row}</span>' for row in rows)
+        return f'<div class="display" data-tex="{escape(latex)}"{reach}>{shown}</div>'
 
     def table(self, table: d.Table) -> str:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.head)

@@ -18,6 +18,7 @@ _STEM = rf"(?:{_WORDS}|sum(?=_)|prod(?=_)|[{GREEK_LETTERS}]|[A-Za-z]\u0302|[A-Za
 _TOKENS = re.compile(
     rf"(?P<code>`[^`]+`)"
     rf"|(?<!\w)(?P<rate>d/d[a-z])(?!\w)"
+    rf"|(?<![\w\\])(?P<name>(?!(?:{_WORDS}|sum|prod)_)[A-Za-z]{{2,}}(?:_[A-Za-z]{{2,}})+)(?!\w)"
     rf"|(?<=\s)x_(?P<times>[1-9mnN])(?=\s[A-Z])"
     rf"|(?P<label>\b[A-Z][A-Za-z]*\d*-[A-Za-z0-9][\w./()\-]*)"
     rf"|(?<![\w\\])(?P<formula>{_STEM}{_MARK}+'?)(?!\w)"
@@ -69,7 +70,7 @@ def prose(text: str, anchors: Collection[str] = ()) -> Line:
 def _inline(match: re.Match[str], anchors: Collection[str]) -> list[Inline] | None:
     found = match[match.lastgroup or 0]
     match match.lastgroup:
-        case "code":
+        case "code" | "name":  # of a function, say
             return [Code(found.strip("`"))]
         case "label":
             label = found
