@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from theorytest import at_every_state, cli, conjecture, decide, tends_to, verify
+from theorytest import along_every_flow, at_every_state, cli, conjecture, decide, tends_to, verify
 from theorytest import quantity as q
 from theorytest.decision import within
 from theorytest.errors import InputError
@@ -17,9 +17,11 @@ from theorytest.kernel.claim import Identity, Inequality, InfimalRank, Where
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.scalar import ZERO, Ln, Variable
 from theorytest.kernel.statement import Assumption
-from theorytest.models import HalfSum, deep_matrix_factorization
+from theorytest.kernel.witness import refutes
+from theorytest.models import HalfSum, Huber, cp, deep_matrix_factorization
 
-EXAMPLES = Path(__file__).parent.parent / "docs" / "examples" / "conjectures"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "docs" / "examples" / "conjectures"
 product = deep_matrix_factorization(2, 2, depth=2)
 mean = (q.squared_norm("W[1]") + q.squared_norm("W[2]")) / 2
 scalars = deep_matrix_factorization(1, 1, depth=2)
@@ -55,7 +57,11 @@ def test_supported_says_what_was_tried():
         (at_every_state(product, q.effective_rank() < 2), {"n": q.norm() > 0}, "is open"),
         (Inequality(x, "<=", ZERO + 1), {"root of 2": Identity(x**4 - 2 * x**2, ZERO)}, "seems to fail"),
         (tends_to(scalars, q.entry(1, 1), 7, loss=HalfSum({(0, 0): 1})), {"n": q.entry(1, 1) < 0}, "no equilibrium"),
-        (Where((Inequality(ZERO, "<", x), Inequality(x, "<", ZERO)), Inequality(x, "<=", x - 1)), {}, "contradict one another"),
+        (
+            Where((Inequality(ZERO, "<", x), Inequality(x, "<", ZERO)), Inequality(x, "<=", x - 1)),
+            {},
+            "contradict one another",
+        ),
     ],
 )
 def test_undecided_says_why(claim, given, why):
@@ -96,9 +102,16 @@ def test_a_real_claim_under_conditions():
         (lambda: 0 <= q.norm() <= 1, "neither true nor false"),
         (lambda: q.norm() < 1 and q.norm() > 0, "neither true nor false"),
         (lambda: conjecture("c", Identity(x, x), given=[q.norm() < 1]), "needs names"),
+        (lambda: conjecture("c", q.norm() < 1), "of which model it is claimed"),
+        (lambda: conjecture("c", lambda W: W), "given function as the claim of 'c', needed a claim"),
         (lambda: q.schatten(0), "positive"),
         (lambda: q.entry(0, 1), "from 1"),
         (lambda: q.entry("W[1]"), "from 1"),
+        (lambda: q.approximation_error(-1), "from 0"),
+        (lambda: q.approximation_error(1, "largest"), "'frobenius', 'spectral' or 'nuclear'"),
+        (lambda: q.truncation_bound(1), "two or more modes"),
+        (lambda: HalfSum({(0, 0): 0.1}), "given the float 0.1, needed an exact number: write '0.1' in quotes"),
+        (lambda: Huber({(0, 0): 1}, 0.5), "given the float 0.5"),
         (lambda: q.probability(product, q.norm() > 1, at_least="3/2"), "0 <= at_least"),
         (lambda: q.probability("linear", q.norm() > 1), "with its sizes"),
     ],
@@ -114,6 +127,102 @@ def test_a_conjecture_needs_a_name():
         conjecture("", Identity(x, x))
     given = (Assumption("a", "words", None),)
     assert conjecture("c", Identity(x, x), given=given).assumptions == given
+
+
+def test_the_printed_corollary_is_refuted_from_its_statement_alone():
+    """HKA24 Corollary 4.4 as printed, and its remark on one matrix, without the witnesses that ship."""
+    from theorytest import loader
+    from theorytest.search.witness import find_witness
+
+    library = loader.load([str(ROOT / "proofs" / "hka24" / "corollary_4_4.py")])
+    for label, seed in (("i", 0), ("ii", 1), ("k1", 0), ("k1", 1), ("k1", 2)):
+        statement = library.entries[f"HKA24-Cor4.4{label}/printed"].statement
+        witness = find_witness(statement, seed)  # default options
+        assert witness is not None
+        refutes(statement, witness)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        Identity(x / x, ZERO + 1),
+        at_every_state(scalars, q.entry(1, 1) / q.entry(1, 1) <= 1),
+        along_every_flow(scalars, q.entry(1, 1) / q.entry(1, 1) <= 1, loss=HalfSum({(0, 0): 1})),
+        tends_to(scalars, q.entry(1, 1) / q.entry(1, 1), 1, loss=HalfSum({(0, 0): 1})),
+    ],
+)
+def test_undefined_means_the_same_for_numbers_states_and_flows(claim):
+    found = decide(conjecture("c", claim), seconds=20)
+    assert found.status == "UNDECIDED" and "a side is not defined at" in found.reason
+    assert "for instance at" in found.reason and "Assume what makes both sides defined" in found.reason
+
+
+def test_a_side_that_is_lost_along_the_flow():
+    """w11 starts below 0 and passes 0."""
+    claim = along_every_flow(scalars, q.sqrt(-1 * q.entry(1, 1)) <= 100, loss=HalfSum({(0, 0): 1}))
+    given = {"below": q.entry(1, 1) < 0, "unbalanced": q.squared_norm("W[1]") >= 4 * q.squared_norm("W[2]")}
+    found = decide(conjecture("c", claim, given=given), seconds=20)
+    assert found.status == "UNDECIDED" and "seems to lose its value later" in found.reason
+
+
+def test_probabilities_are_exact_where_they_are_known():
+    found = decide(conjecture("c", q.probability(product, q.determinant() > 0, at_least="3/5")), seconds=20)
+    assert found.status == "REFUTED" and "exactly 1/2" in found.reason
+    zero = q.determinant() - q.determinant("W[1]") * q.determinant("W[2]")
+    found = decide(conjecture("c", q.probability(product, zero > 0, at_least="1/2")), seconds=20)
+    assert found.status == "UNDECIDED" and "its probability is 0: that contradicts" in found.reason
+    assert not any("confidence" in note for note in found.notes)
+
+
+def test_contradicting_conditions_of_real_numbers():
+    found = decide(conjecture("c", Where((Inequality(x**2, "<", ZERO),), Inequality(x, "<", x))), seconds=20)
+    assert found.status == "UNDECIDED" and "contradict one another (proved)" in found.reason
+
+
+def test_a_budget_that_runs_out_is_said():
+    slow = at_every_state(deep_matrix_factorization(3, 3, depth=2), q.nuclear_norm() <= 10 + mean + q.norm() ** 6)
+    begin = time.monotonic()
+    found = decide(conjecture("c", slow), seconds=4)
+    assert time.monotonic() - begin < 15 and found.status in ("SUPPORTED", "UNDECIDED")
+    assert any("the budget of 4 s ran out: " in note for note in found.notes)
+
+
+def test_proofs_run_aside(monkeypatch):
+    """Where the first try has not the time, another process finds the proof while the search goes on."""
+    from theorytest import decision
+
+    monkeypatch.setattr(decision, "_interruptible", lambda: False)
+    found = decide(conjecture("c", Inequality(2 * x, "<=", x**2 + 1)), seconds=60)
+    assert found.status == "PROVED" and found.certificate is not None
+    alone = decide(conjecture("c", Inequality(3 * x, "<=", x**2 + 1)), seconds=60)
+    assert alone.status == "REFUTED"
+
+
+def test_a_proof_that_never_ends_is_left(monkeypatch):
+    from theorytest import decision
+
+    monkeypatch.setattr(decision, "_interruptible", lambda: False)
+    monkeypatch.setattr(decision, "_START", "import time; time.sleep(1000) # {path!r}")
+    begin = time.monotonic()
+    found = decide(conjecture("c", Inequality(2 * x, "<=", x**2 + 1)), seconds=3)
+    assert time.monotonic() - begin < 20 and found.status == "SUPPORTED"
+    assert "the usual proofs were not finished" in found.reason
+
+
+def test_the_error_of_truncations():
+    """Between the farthest unfolding and sqrt(3) times as much; and what is claimed beyond that is refuted."""
+    from theorytest.search.states import find_state
+
+    tensor = cp((2, 2, 2), rank=2)
+    low, high = q.farthest_unfolding(1, 1, 1), q.truncation_bound(1, 1, 1)
+
+    def against(model, claim):
+        return find_state(conjecture("c", at_every_state(model, claim)), seconds=60).witness
+
+    assert against(tensor, high <= "9/5" * low) is None
+    assert against(tensor, high <= low) is not None and against(tensor, q.distance_to_rank(1, 1) < low) is not None
+    nuclear, spectral = (q.approximation_error(1, norm) for norm in ("nuclear", "spectral"))
+    assert against(product, 2 * nuclear <= spectral) is not None
 
 
 def test_within():
@@ -134,7 +243,8 @@ def test_within():
 
 MINE = """
 from theorytest import at_every_state, conjecture, quantity as q
-from theorytest.models import HalfSum, deep_matrix_factorization
+from theorytest.kernel.witness import refutes
+from theorytest.models import HalfSum, Huber, cp, deep_matrix_factorization
 
 model = deep_matrix_factorization(2, 2, depth=1)
 half = conjecture("half", at_every_state(model, 2 * q.determinant() <= q.squared_norm()))
@@ -164,7 +274,7 @@ def run(folder, capsys):
 
 def test_the_command(folder, run):
     code, out, _ = run("mine.py", "--json", "out.json")
-    assert code == 0 and "PROVED  half" in out and "REFUTED  third" in out
+    assert code == 0 and "PROVED  half" in out and "REFUTED  third" in out and "as expected: REFUTED" in out
     record = json.loads((folder / "out.json").read_text())
     assert recheck(record) == []
     assert [e["status"] for e in record["statements"]] == ["PROVED", "REFUTED"]
@@ -193,6 +303,7 @@ def test_an_unexpected_verdict_is_exit_code_1(folder, run):
     (folder / "mine.py").write_text(MINE.replace(', expected="REFUTED"', ""))
     code, out, _ = run("mine.py")
     assert code == 1 and "REFUTED  third" in out
+    assert 'not as expected: PROVED was expected (write expected="REFUTED" where it is right)' in out
 
 
 def test_files_without_conjectures(folder, run):

@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from theorytest.errors import InputError
+from theorytest.kernel.claim import Claim
 from theorytest.kernel.errors import KernelError
+from theorytest.kernel.quantity import Comparison
 from theorytest.kernel.statement import PROVED, REFUTED, Assumption, Instance, Source, Statement, Witness
 
 if TYPE_CHECKING:
@@ -131,6 +134,16 @@ def conjecture(
             raise KernelError("what is given needs names: given={'positive': q.determinant() > 0}")
     if not isinstance(label, str) or not label:
         raise KernelError(f"a conjecture needs a name as its first argument, given {label!r}")
+    if isinstance(claim, Comparison):
+        raise InputError(
+            f"given a comparison alone for {label!r}, needed of which model it is claimed: at_every_state(model, ...), "
+            "or along_every_flow(model, ..., loss=...)"
+        )
+    if not isinstance(claim, Claim):
+        raise InputError(
+            f"given {type(claim).__name__} as the claim of {label!r}, needed a claim: at_every_state(model, ...), "
+            "along_every_flow(...), tends_to(...), Where(conditions, Inequality(lhs, '<=', rhs)), ..."
+        )
     return Statement(
         label=label,
         title=title or label,

@@ -114,7 +114,8 @@ class Decision:
 def decide(
     statement: Statement, *, seconds: float = SECONDS, seed: int = 0, library: Mapping[str, Statement] | None = None
 ) -> Decision:
-    """Decide a conjecture within a number of seconds. library: statements proved before, by digest.
+    """Decide a conjecture within a number of seconds, from when the libraries are loaded. library: statements proved
+    before, by digest.
 
     Raises `InputError` where the claim cannot be read: a quantity that exists at no shape, say.
     """
@@ -149,6 +150,7 @@ class _Decider:
         from theorytest.derive.automatic import unsatisfiable
 
         _load(self.statement.claim)
+        self.started = time.monotonic()
         found = self._search(min(QUICK, self.left / 4))
         if found is not None:
             return self._done(*found)
@@ -312,6 +314,9 @@ class _Decider:
 
         seen = frequency(claim, self.seed)
         self.tried.append({"instances": seen.states, "least_margin": None})
+        if seen.unsure == seen.states:
+            self.notes = ["in float64 no state tells whether the event happens: sampling says nothing"]
+            return
         inside = float(claim.lower) <= seen.high and seen.low <= float(claim.upper)
         self.notes = [
             f"at {seen.states} states with standard normal entries the probability is between {seen.low:.4f} and "

@@ -9,7 +9,7 @@ from pathlib import Path
 from theorytest import loader, record
 from theorytest.authoring import Run
 from theorytest.errors import InputError
-from theorytest.report import readable, source_text
+from theorytest.report import quoted, readable, source_text
 from theorytest.verification import Checker, one_thread, require
 
 EVIDENCE = "only evidence is offered, which `theorytest verify` gathers"
@@ -19,7 +19,7 @@ TEST = '''"""{title}
 
 {claim}
 
-Made by `theorytest explain {label} --as-test`; run it with `pytest FILE.py`, whatever the file is called. It needs
+Made by `theorytest explain {asked} --as-test`; run it with `pytest FILE.py`, whatever the file is called. It needs
 pytest and the kernel of theorytest only: the statement, what it cites, and all certificates are below, and the kernel
 checks every one of them again.
 """
@@ -130,6 +130,7 @@ def standalone_test(made: record.Record, label: str) -> str:
     return TEST.format(
         title=_in_docstring(entry["title"]),
         label=_in_docstring(entry["label"]),
+        asked=_in_docstring(quoted(entry["label"])),
         source=_in_docstring(source_text(entry["source"])),
         status=entry["status"],
         scope=_in_docstring(f": {scope}" if scope else ""),

@@ -16,7 +16,7 @@ from theorytest.kernel.quantity import Atom, exact_state, value
 from theorytest.kernel.scalar import ZERO, Exp, Ln, Variable, sqrt
 from theorytest.kernel.witness import refutes
 from theorytest.models import HalfSum, Huber, cp, deep_matrix_factorization, deep_tucker
-from theorytest.search.frequency import frequency, interval
+from theorytest.search.frequency import constant_event, frequency, interval
 from theorytest.search.margins import measure
 from theorytest.search.points import candidates, find_point, floats
 from theorytest.search.starts import certified, find_start
@@ -131,6 +131,31 @@ def test_shapes_go_up():
     assert len(shapes(at_every_state(tucker, q.norm() >= 0), statement)) == 1
 
 
+def test_states_far_out_and_in_a_thin_shell_are_found():
+    far = conjecture("c", at_every_state(product, q.norm() <= 10**6))
+    shell = {"lo": q.norm() > 1, "hi": q.norm() < "1.001"}
+    thin = conjecture("c", at_every_state(product, q.norm() <= "1.0005"), given=shell)
+    for statement in (far, thin):
+        found = find_state(statement, seconds=60)
+        assert found.witness is not None
+        refutes(statement, found.witness)
+
+
+def test_states_at_which_a_side_is_not_defined_are_counted():
+    found = find_state(conjecture("c", at_every_state(product, q.effective_rank() <= 2)), seconds=60)
+    assert found.witness is None and found.tried[0].undefined > 0 and found.tried[0].where is not None
+    blocks = dict(found.tried[0].where.blocks)
+    assert not any(blocks["W[1]"].entries)  # the first of them is 0
+    given = {"nonzero": q.squared_norm() > 0}
+    found = find_state(conjecture("c", at_every_state(product, q.effective_rank() <= 2), given=given), seconds=60)
+    assert found.witness is None and found.tried[0].undefined == 0
+
+
+def test_what_the_time_did_not_suffice_for_is_said():
+    found = find_state(conjecture("c", at_every_state(DEEP_MATRIX, q.norm() >= 0)), seconds=1e-9, rounds=3)
+    assert not found.finished and "shapes 1 to" in found.left_out and "batches 2 to 3" in found.left_out
+
+
 # -- points -----------------------------------------------------------------------------------------------------------
 
 POSITIVE = (Inequality(ZERO, "<", x), Inequality(ZERO, "<", y))
@@ -171,6 +196,68 @@ def test_points_are_found(claim, given, seed):
 )
 def test_no_point_against_true_claims(claim):
     found = find_point(conjecture("claim", claim))
+    assert found.witness is None and found.points > 1000
+
+
+def number(value):
+    return ZERO + Fraction(value)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    "claim",
+    [
+        Inequality(x, "<=", number(10**9)),  # far out
+        Where(POSITIVE, Inequality(x * y, "<=", number(10**15))),
+        Where((Inequality(ZERO, "<", x),), Inequality(number("1e-11"), "<=", x)),  # near 0
+        Where(
+            (Inequality(number(1000), "<", x), Inequality(x, "<", number("1000.001"))),
+            Inequality(x, "<=", number("1000.0005")),
+        ),
+        # Conditions of three variables within a thousandth, and a gap between the first and the last.
+        Where(
+            (
+                Inequality(number(1000), "<", x),
+                Inequality(x, "<", y),
+                Inequality(y, "<", z),
+                Inequality(z, "<", number("1000.001")),
+            ),
+            Inequality(z - x, "<=", number("0.0009")),
+        ),
+        # A ball of radius a thousandth far from 0, and a single point.
+        Where(
+            (Inequality((x - 12345) ** 2 + (y + 777) ** 2, "<", number("1e-6")),),
+            Inequality(x + y, "<=", number(11568)),
+        ),
+        Inequality(ZERO, "<", (x - number("123456.789")) ** 2 + (y - number("0.000123")) ** 2),
+        Inequality(ZERO + 1, "<=", 10**12 * (x**2 - 2) ** 2),  # next to an irrational number
+        # Equations: linear, a product, and a circle whose rational points are met by lines.
+        Where(
+            (Identity(x + y + z, ZERO + 1), *POSITIVE, Inequality(ZERO, "<", z)),
+            Inequality(x * y * z, "<=", number("1/28")),
+        ),
+        Where((Identity(x * y, ZERO + 1), POSITIVE[0]), Inequality(x + y, "<=", number(10**6))),
+        Where((Identity(x**2 + y**2, ZERO + 1),), Inequality(x + y, "<=", number("1.4142"))),
+    ],
+)
+def test_points_in_narrow_sets_and_far_out_are_found(claim, seed):
+    statement = conjecture("claim", claim)
+    found = find_point(statement, seed, seconds=60)
+    assert found.witness is not None
+    refutes(statement, found.witness)
+
+
+def test_points_at_which_a_side_is_not_defined_are_no_counterexamples():
+    found = find_point(conjecture("c", Identity(x / x, ZERO + 1)))
+    assert found.witness is None and found.undefined > 0
+    assert found.where is not None and found.where.variables == (("x", Fraction(0)),)
+    found = find_point(conjecture("c", Inequality(1 / x, "<=", ZERO)))  # fails where it is defined
+    assert found.witness is not None and dict(found.witness.instance.variables)["x"] > 0
+
+
+def test_a_true_claim_in_a_narrow_set_meets_points():
+    narrow = (Inequality(number(1000), "<", x), Inequality(x, "<", number("1000.001")))
+    found = find_point(conjecture("c", Where(narrow, Inequality(x, "<=", number(1001)))))
     assert found.witness is None and found.points > 1000
 
 
@@ -227,6 +314,20 @@ def test_true_claims_along_flows_are_certified_on_instances():
     assert len(held) == 2 and all("1 flow, t <= 2" in text for _, text in held)
 
 
+def test_starts_at_which_a_side_is_not_defined_are_counted():
+    claim = along_every_flow(product, q.ln(q.determinant()) <= 100, loss=LOSS)
+    found = find_start(conjecture("c", claim), seconds=60)
+    assert found.witness is None and found.tried[0].undefined > 0 and found.tried[0].where is not None
+
+
+def test_a_start_far_out_is_found():
+    claim = along_every_flow(deep_matrix_factorization(1, 1, depth=2), q.entry(1, 1) <= 500, loss=HalfSum({(0, 0): 1}))
+    statement = conjecture("c", claim)
+    found = find_start(statement, seconds=60)
+    assert found.witness is not None
+    refutes(statement, found.witness)
+
+
 def test_claims_about_other_things_have_no_starts():
     with pytest.raises(InputError, match="about every flow"):
         find_start(conjecture("c", Identity(x, x)))
@@ -250,6 +351,14 @@ def test_the_interval_is_that_of_clopper_and_pearson():
             tail = sum(comb(states, k) * high**k * (1 - high) ** (states - k) for k in range(happened + 1))
             assert tail == pytest.approx(0.05, abs=1e-3)
         assert low <= happened / states <= high
+
+
+def test_events_that_always_or_never_happen():
+    product_rule = q.determinant() - q.determinant("W[1]") * q.determinant("W[2]")
+    for event, always in ((product_rule > 0, False), (product_rule >= 0, True), (q.equal(product_rule, 1), False)):
+        assert constant_event(q.probability(product, event)) is always
+    for event in (q.determinant() > 0, q.nuclear_norm() > 0):
+        assert constant_event(q.probability(product, event)) is None
 
 
 def test_a_frequency_of_one_half():

@@ -42,7 +42,7 @@ def frequency(claim: ProbabilityBetween, seed: int = 0, *, states: int = 10000) 
         name: torch.randn((states, *shape), dtype=torch.float64, generator=draw) for name, shape in model.shapes.items()
     }
     gap = margin(claim.event, model, blocks)
-    close = ~torch.isfinite(gap) | (gap.abs() < CLOSE * gap[torch.isfinite(gap)].abs().max())
+    close = ~torch.isfinite(gap) | (gap.abs() <= CLOSE * gap[torch.isfinite(gap)].abs().max())
     happened, unsure = int(((gap > 0) & ~close).sum()), int(close.sum())
     low = interval(happened, states)[0]
     high = interval(happened + unsure, states)[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from theorytest.kernel import scalar
 from theorytest.kernel.quantity import Atom, Comparison
@@ -23,6 +23,13 @@ def margin(comparison: Comparison, model: Model, blocks: Mapping[str, torch.Tens
     like = next(iter(blocks.values()))
     gap = _value(comparison.rhs, values, like) - _value(comparison.lhs, values, like)
     return -gap.abs() if comparison.relation == "=" else gap
+
+
+def signs(expression: scalar.Scalar, comparison: Comparison, model: Model, blocks: Mapping[str, torch.Tensor]) -> Any:
+    """The sign of an expression in the quantities of a comparison, for a batch of states: shape (batch,)."""
+    end = model.end_tensor(blocks)
+    values = {atom.name: measure(atom, model, blocks, end) for atom in comparison.atoms}
+    return _value(expression, values, next(iter(blocks.values()))).sign()
 
 
 def measure(atom: Atom, model: Model, blocks: Mapping[str, torch.Tensor], end: torch.Tensor) -> torch.Tensor:
@@ -137,4 +144,4 @@ def _value(expression: scalar.Scalar, values: Mapping[str, torch.Tensor], like: 
             return _value(expression.argument, values, like).exp()
 
 
-__all__ = ["magnitude", "margin", "measure"]
+__all__ = ["magnitude", "margin", "measure", "signs"]

@@ -27,8 +27,8 @@ from theorytest.kernel.statement import Instance, Statement, Witness
 from theorytest.kernel.witness import refutes, require_assumptions
 from theorytest.models.model import Model
 from theorytest.search.budget import Budget
-from theorytest.search.margins import margin
-from theorytest.search.states import Search, Tried, exact_states, may_be_undefined, shapes, undefined_at
+from theorytest.search.margins import margin, signs
+from theorytest.search.states import Search, Tried, exact_states, may_be_undefined, shapes, signed, undefined_at
 from theorytest.search.strategies import Sizes, packed
 
 STARTS = 40  # exact starts a shape
@@ -181,7 +181,8 @@ def _height(start: Instance) -> tuple[int, int]:
 def _gaps(
     claim: AlongEveryFlow, model: Model, starts: list[Instance], loss: MeasuredLoss, times: tuple[Fraction, ...]
 ) -> list[list[tuple[Fraction, float]]]:
-    """For every start the margin at each time, where the batch got that far; nan where a side is not defined."""
+    """For every start the margin at each time, where the batch got that far; nan where a side is not defined, or was
+    not in between: what it divides by, say, has changed its sign."""
     import torch
 
     from theorytest.search.flows import integrate_batch
@@ -196,12 +197,18 @@ def _gaps(
     later = integrate_batch(model, _Measured(loss, model.shape), shaped, times, rtol=1e-9).blocks if times else {}
     found: list[list[tuple[Fraction, float]]] = [[] for _ in starts]
     comparisons = [from_start(claim.comparison, exact_state(model.concrete, dict(s.blocks))) for s in starts]
+    before: dict[int, list[float]] = {}
     for j, at in enumerate((Fraction(0), *times)):
         states = shaped if at == 0 else {name: later[name][j - 1] for name in model.shapes}
         for k, comparison in enumerate(comparisons):
             here = {name: values[k : k + 1] for name, values in states.items()}
-            if all(bool(values.isfinite().all()) for values in here.values()):
-                found[k].append((at, float(margin(comparison, model, here)[0])))
+            if not all(bool(values.isfinite().all()) for values in here.values()):
+                continue
+            gap = float(margin(comparison, model, here)[0])
+            now = [float(signs(base, comparison, model, here)[0]) for base in signed(comparison)]
+            passed = any(a * b < 0 for a, b in zip(now, before.get(k, now), strict=True))
+            before[k] = now
+            found[k].append((at, float("nan") if passed else gap))
     return found
 
 

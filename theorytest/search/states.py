@@ -207,15 +207,22 @@ def _at_shape(
 
 def may_be_undefined(comparison: Comparison) -> bool:
     """Whether there may be states at which a side has no value: a quotient, a root, a logarithm, an effective rank."""
+    return bool(signed(comparison)) or any(atom.kind == "effective rank" for atom in comparison.atoms)
 
-    def risky(expression: scalar.Scalar) -> bool:
+
+def signed(comparison: Comparison) -> list[scalar.Scalar]:
+    """The expressions that a comparison divides by, or takes a root or a logarithm of: where one of them passes 0, a
+    side loses its value."""
+
+    def inside(expression: scalar.Scalar) -> Iterator[scalar.Scalar]:
         if isinstance(expression, scalar.Ln):
-            return True
+            yield expression.argument
         if isinstance(expression, scalar.Power) and (expression.exponent < 0 or expression.exponent.denominator > 1):
-            return True
-        return any(map(risky, scalar.children(expression)))
+            yield expression.base
+        for part in scalar.children(expression):
+            yield from inside(part)
 
-    return risky(comparison.lhs) or risky(comparison.rhs) or any(a.kind == "effective rank" for a in comparison.atoms)
+    return list(dict.fromkeys([*inside(comparison.lhs), *inside(comparison.rhs)]))
 
 
 def undefined_at(comparison: Comparison, model: Model, blocks: Mapping[str, Array]) -> bool:
@@ -442,4 +449,14 @@ def hash_of(*parts: Any) -> int:
     return Random(repr(parts)).getrandbits(48)
 
 
-__all__ = ["Search", "Tried", "exact_states", "find_state", "may_be_undefined", "shapes", "simpler", "undefined_at"]
+__all__ = [
+    "Search",
+    "Tried",
+    "exact_states",
+    "find_state",
+    "may_be_undefined",
+    "shapes",
+    "signed",
+    "simpler",
+    "undefined_at",
+]
