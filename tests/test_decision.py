@@ -346,6 +346,33 @@ def test_a_statement_whose_proof_never_ends(folder, run, monkeypatch):
     assert found["slow"][0] == "UNDECIDED" and "nothing came back within 6 s" in found["slow"][1]
 
 
+def test_a_test_to_paste_whatever_the_label(folder):
+    from theorytest.explain import explain, standalone_test
+
+    label = 'a "label" with """ and \\\\ and ²'
+    (folder / "odd.py").write_text(
+        "from theorytest import Inequality, Variable, conjecture\n"
+        f"x = Variable('x')\nodd = conjecture({label!r}, Inequality(2 * x, '<=', x**2 + 1), title={label!r})\n"
+    )
+    source = standalone_test(explain(label, ["odd.py"]), label)
+    names: dict = {}
+    exec(compile(source, "test_odd.py", "exec"), names)
+    (test,) = [value for name, value in names.items() if name.startswith("test_")]
+    test()
+    assert label in names["__doc__"]
+
+
+def test_the_terminal_shows_no_latex():
+    from theorytest import latex, loader
+    from theorytest.report import readable
+
+    entries = loader.load([EXAMPLES]).entries.values()
+    claims = [e.statement.claim for e in entries]
+    claims += [a.formula for e in entries for a in e.statement.assumptions if a.formula is not None]
+    assert len(claims) > 30
+    assert not [text for text in map(readable, map(latex.claim, claims)) if "\\" in text or "{" in text]
+
+
 # -- the examples that ship -------------------------------------------------------------------------------------------
 
 

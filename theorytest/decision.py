@@ -229,8 +229,9 @@ class _Decider:
             )
         tried = f"no counterexample among {count} instances{places}, seed {self.seed}"
         if isinstance(claim, AlongEveryFlow):
-            from theorytest.search.starts import certified
+            from theorytest.search.starts import TIMES, certified
 
+            tried = f"{tried}, followed to t = {max(TIMES)}"
             held = within(self.left, lambda: certified(self.statement, self.seed, seconds=min(10.0, self.left))) or []
             self.notes += [f"certified from {_starts(instance)}: {text}" for instance, text in held]
         return self._answer(SUPPORTED, f"{tried}; {LATE if failed == LATE else 'no usual proof goes through'}")

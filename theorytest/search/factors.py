@@ -109,10 +109,14 @@ def _instances(statement: Statement, seed: int, budget: Budget) -> Iterator[Witn
 def _grows(varied: Varied, statement: Statement, instances: list[Witness]) -> bool:
     """Whether the side that gets the factor is nowhere negative: then a bound from above is better if it is smaller."""
     assert varied.side is not None
+    flow = next(filter(None, map(motion_flow, _claims(statement.claim))), None)
     for witness in instances:
         instance = witness.instance
-        flow = next(filter(None, map(motion_flow, _claims(statement.claim))), None)
-        if any(x < 0 for x in view(flow, instance, dict(instance.members)).array(varied.side).entries):
+        try:
+            side = view(flow, instance, dict(instance.members)).array(varied.side)
+        except KernelError:  # a size that only the other side shows
+            continue
+        if any(x < 0 for x in side.entries):
             return False
     return True
 
