@@ -209,7 +209,8 @@ def staircase(side=3):
 
 @control(proposition, breaks="N of the threshold")
 def without_the_order():
-    """The threshold times sqrt(N): false from order 3 on (a staircase of ones; order 2 has no counterexample)."""
+    """The threshold times sqrt(N): false from order 3 on (a staircase of ones). At order 2 it is true: the rank of a
+    matrix is that of both unfoldings, and the slices of one mode are enough."""
     return variant(order=0), staircase()
 
 

@@ -4,9 +4,9 @@ where it has that sign the bounds of RC20-Thm2/b to RC20-Thm2/e hold, so at W(t)
 from dataclasses import replace
 from fractions import Fraction
 
-from theorytest import All, Identity, Inequality, Source, Statement, Witness, control, proof
+from theorytest import All, Assumption, Identity, Inequality, ReadAtStart, Source, Statement, Witness, control, proof
 from theorytest.derive.scalar import Reals
-from theorytest.kernel.scalar import absolute, scalar
+from theorytest.kernel.scalar import Variable, absolute, scalar
 from theorytest.kernel.witness import JUST_BEFORE
 
 from .along_the_flow import (
@@ -17,6 +17,7 @@ from .along_the_flow import (
     always,
     at_a_solution,
     at_start,
+    det,
     formulas,
     larger,
     read_at,
@@ -294,6 +295,23 @@ def another_level():
 def another_distance():
     """sigma_2 <= 3 r for any b22: sigma_2 = 1/4 and r = 1/100."""
     return All((always(Inequality(sigma_2, "<=", 3 * r), *OF_VALUES), KEPT)), at_start(2, EVEN, EVEN, **CLOSE_BY)
+
+
+# W(0) = e_2 e_1^T, a solution for b12 = 0: both layers are balanced, and det W(0) = 0.
+DOWN, FIRST = matrix((0, 0), (1, 0)), matrix((1, 0), (0, 0))
+K = Variable("K")
+REACHED = (Inequality(r, "<=", A), Inequality(r, "<=", B_), Inequality(K * r, "<=", level))
+
+
+@control(persists, breaks="b12 != 0")
+def zero_observation():
+    """b12 = 0, with det W(0) b12 b21 >= 0 in place of > 0: not |w11| >= K where K r <= (|b12| - r) (|b21| - r), at a
+    solution with w11 = 0."""
+    start = ReadAtStart(Inequality(scalar(0), "<=", det * b12 * b21), reading)
+    weak = Assumption("determinant", "det W(0) b12 b21 >= 0", start)
+    claim = always(Inequality(K, "<=", M), *REACHED, EXACT)
+    varied = replace(persists, assumptions=(*SETTING[:-1], weak), claim=claim)
+    return varied, at_start(2, DOWN, FIRST, b12=0, b21=1, b22=0, K=1)
 
 
 @control(recedes, breaks="level")
