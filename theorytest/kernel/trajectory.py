@@ -6,7 +6,8 @@ around the values of the step's polynomial. Over an interval of times [a, b] wit
 expressions is enclosed by the mean value theorem: the flow is at p(s) + e with ||e|| <= radius, and for every s and e
 q(p(s) + e) is in q(p(m) + e) + [-1, 1] (b - a) / 2 * (the range of d/ds q(p(s) + e) over [a, b] and all such e).
 Where a quantity has no derivative that is known here (singular values), its range over the box is taken. Intervals are
-cut in halves until the claim is decided, or they are too short.
+cut in halves until the claim is decided, or they are too short. Where the sign of a polynomial difference q is not
+seen that way, but q' = a q along the flow (`cofactor`), it is that of q(0), and q(t) = q(0) exp(integral of a).
 """
 
 from __future__ import annotations
@@ -18,20 +19,23 @@ from itertools import combinations
 from math import prod
 from typing import Any
 
-from flint import arb, arb_poly
+from flint import Ordering, arb, arb_poly, fmpq, fmpq_mpoly_ctx
 
 from theorytest.kernel.ball import UndefinedError, ball, natural_power, precision
 from theorytest.kernel.claim import All, Claim, CloseAfter, FirstTime, Throughout
+from theorytest.kernel.cofactor import along, cofactor
 from theorytest.kernel.encoding import digest
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.flow import CURVATURE_BITS, Flowpipes, Piece, around, fixed, follow, polynomials
-from theorytest.kernel.initial_value import Field, InitialValueProblem, rational, sum_of
+from theorytest.kernel.initial_value import Field, InitialValueProblem, rational, sum_of, values_of
 from theorytest.kernel.parameterization import Concrete
 from theorytest.kernel.quantity import Atom, Comparison, State, both_sides
 from theorytest.kernel.scalar import Ln, Number, Power, Scalar, Sum, Times, Variable
 from theorytest.kernel.two_flows import distance_fails
 
 MOST_DIGITS = 10_000
+FEW_BITS = 30  # of a difference; with fewer, what a flow multiplies is taken from its growth
+MOST_COORDINATES = 8  # in which a quantity's derivative along the flow is written out
 CUTS = 20  # how often a step may be cut in halves
 
 
@@ -99,17 +103,18 @@ def dual(expression: Scalar, values: Mapping[str, Dual]) -> Dual:
             return Dual(made, made * held.rate)
 
 
-def polynomial_of(atom: Atom, concrete: Concrete, entries: Mapping[str, Sequence[arb_poly]]) -> arb_poly:
-    """A polynomial quantity as a polynomial in time, from those of all entries ("": of the end tensor).
+def polynomial_of(atom: Atom, concrete: Concrete, entries: Mapping[str, Sequence[Any]], one: Any) -> Any:
+    """A polynomial quantity as a polynomial (in time, say), from those of all entries ("": of the end tensor).
 
-    Raises `UndefinedError` for a quantity that is no polynomial. Its sizes are checked where its value is taken.
+    one: the polynomial 1. Raises `UndefinedError` for a quantity that is no polynomial. Its sizes are checked where its
+    value is taken.
     """
     if atom.kind == "component":
-        total = arb_poly([1])
+        total = one
         for name, legs in concrete.factors:
             if atom.of in legs:
                 place = (legs.index(atom.of) + 1, *atom.index)
-                total *= polynomial_of(Atom("slice", name, place), concrete, entries)
+                total = total * polynomial_of(Atom("slice", name, place), concrete, entries, one)
         return total
     if atom.kind not in ("entry", "determinant", "squared norm", "slice"):
         raise UndefinedError(f"{atom.name} is no polynomial", surely=False)
@@ -121,21 +126,21 @@ def polynomial_of(atom: Atom, concrete: Concrete, entries: Mapping[str, Sequence
             place = place * n + i - 1
         return held[place]
     if atom.kind == "determinant":
-        return _determinant(shape[0], held)
+        return _determinant(shape[0], held, one)
     if atom.kind == "slice":
         axis, member = atom.index
         inner = prod(shape[axis:])
         held = [x for k, x in enumerate(held) if k // inner % shape[axis - 1] == member - 1]
-    return sum((x * x for x in held), arb_poly())
+    return sum((x * x for x in held), one * 0)
 
 
-def _determinant(n: int, entries: Sequence[arb_poly]) -> arb_poly:
+def _determinant(n: int, entries: Sequence[Any], one: Any) -> Any:
     """The determinant, expanded along its rows; minors of the last rows are computed once each."""
-    minors: dict[tuple[int, ...], arb_poly] = {(): arb_poly([1])}
+    minors: dict[tuple[int, ...], Any] = {(): one}
     for row in range(n - 1, -1, -1):
-        made: dict[tuple[int, ...], arb_poly] = {}
+        made: dict[tuple[int, ...], Any] = {}
         for columns in combinations(range(n), n - row):
-            total = arb_poly()
+            total = one * 0
             for k, column in enumerate(columns):
                 part = entries[row * n + column] * minors[columns[:k] + columns[k + 1 :]]
                 total = total - part if k % 2 else total + part
@@ -144,11 +149,11 @@ def _determinant(n: int, entries: Sequence[arb_poly]) -> arb_poly:
     return minors[tuple(range(n))]
 
 
-def written(expression: Scalar, named: Mapping[str, arb_poly]) -> arb_poly | None:
-    """An expression in quantities that are polynomials; None where it is none."""
+def written(expression: Scalar, named: Mapping[str, Any], one: Any) -> Any | None:
+    """An expression in quantities that are polynomials; None where it is none. one: the polynomial 1."""
     match expression:
         case Number(value):
-            return arb_poly([arb(rational(value))])
+            return one * rational(value)
         case Variable(name):
             return named[name]
         case Power(base, exponent) if exponent.denominator == 1 and exponent >= 0:
@@ -157,9 +162,9 @@ def written(expression: Scalar, named: Mapping[str, arb_poly]) -> arb_poly | Non
             kind = type(expression)
         case _:
             return None
-    total = arb_poly([0 if kind is Sum else 1])
+    total = one * 0 if kind is Sum else one
     for part in parts:
-        held = written(part, named)
+        held = written(part, named, one)
         if held is None:
             return None
         total = total + held if kind is Sum else total * held
@@ -176,6 +181,25 @@ class _AtHand:
     gaps: dict[Comparison, arb_poly | None]
 
 
+@dataclass(frozen=True)
+class _Growth:
+    """What q is multiplied with along the flow, q' = a q: q at time 0; start of each piece -> the integral of a up to
+    there, and a over the piece (per length of the piece, in powers of the time in it)."""
+
+    first: Fraction
+    rates: Mapping[Fraction, tuple[arb, arb_poly]]
+
+    def value(self, piece: Piece, place: arb) -> arb:
+        """q at a place from 0 to 1 in a piece."""
+        total, rate = self.rates[piece.start]
+        return rational(self.first) * (total + rate.integral()(place)).exp()
+
+    def over(self, piece: Piece, middle: arb, places: arb, half: fmpq) -> arb:
+        """q at all places of an interval, given its middle and half its length."""
+        total, rate = self.rates[piece.start]
+        return rational(self.first) * (total + rate.integral()(middle) + around(rate(places) * half)).exp()
+
+
 class Trajectory:
     """The enclosed solution of an initial value problem: pieces that the kernel has checked, from time 0 on."""
 
@@ -183,6 +207,7 @@ class Trajectory:
         self.problem, self.pieces = problem, tuple(pieces)
         self.concrete = problem.concrete()
         self._at_hand = _AtHand(None, {}, {}, {})
+        self._growths: dict[Comparison, _Growth | None] = {}
 
     @property
     def end(self) -> Fraction:
@@ -217,9 +242,13 @@ class Trajectory:
 
     def gap(self, comparison: Comparison, time: Fraction) -> arb:
         """A ball around the right side minus the left at a time, to the digits of the enclosure."""
-        with precision(self.piece(time).bits + 32):
+        piece = self.piece(time)
+        with precision(piece.bits + 32):
             left, right = both_sides(comparison, self.state(time))
-            return ball(right) - ball(left)
+            found = ball(right) - ball(left)
+            if found.rel_accuracy_bits() < FEW_BITS and (growth := self._growth(comparison)) is not None:
+                return growth.value(piece, arb(rational((time - piece.start) / piece.length)))
+            return found
 
     # -- over an interval -------------------------------------------------------------------------------------------
 
@@ -228,15 +257,14 @@ class Trajectory:
         they hold the flow at every s for one e each, ||e|| <= radius. Of the last step asked for, at hand."""
         if self._at_hand.piece is not piece:
             with precision(piece.bits + 32):
-                inputs = [
-                    polynomial + arb_poly([arb(0, _wide(piece.radius, square))])
-                    for polynomial, square in zip(
-                        polynomials(piece.series, piece.bits), piece.field.squares, strict=True
-                    )
-                ]
-                blocks, end = self._entries(piece.field, _run(piece.field, inputs, arb_poly()), arb_poly())
+                blocks, end = self._entries(piece.field, _run(piece.field, self._inputs(piece), arb_poly()), arb_poly())
             self._at_hand = _AtHand(piece, blocks | {"": end}, {}, {})
         return self._at_hand.path
+
+    def _inputs(self, piece: Piece) -> list[arb_poly]:
+        """The coordinates over a step, as `_path` has the entries."""
+        pairs = zip(polynomials(piece.series, piece.bits), piece.field.squares, strict=True)
+        return [path + arb_poly([arb(0, _wide(piece.radius, square))]) for path, square in pairs]
 
     def end_tensor(self, piece: Piece) -> tuple[arb_poly, ...]:
         """The entries of the end tensor as polynomials in s over a step, as `_path` has them."""
@@ -248,7 +276,7 @@ class Trajectory:
         known = self._at_hand.atoms
         if atom.name not in known:
             with precision(piece.bits + 32):
-                known[atom.name] = polynomial_of(atom, self.concrete, path)
+                known[atom.name] = polynomial_of(atom, self.concrete, path, arb_poly([1]))
         return known[atom.name]
 
     def _gap_along(self, piece: Piece, comparison: Comparison) -> arb_poly | None:
@@ -258,7 +286,7 @@ class Trajectory:
         if piece is not self._at_hand.piece or comparison not in known:
             named = {atom.name: self._along(piece, atom) for atom in comparison.atoms}
             known = self._at_hand.gaps
-            left, right = written(comparison.lhs, named), written(comparison.rhs, named)
+            left, right = (written(side, named, arb_poly([1])) for side in (comparison.lhs, comparison.rhs))
             known[comparison] = None if left is None or right is None else right - left
         return known[comparison]
 
@@ -284,7 +312,10 @@ class Trajectory:
             try:
                 gap = self._gap_along(piece, comparison)
                 if gap is not None:
-                    return gap(arb(middle)) + around(gap.derivative()(place) * half)
+                    found = gap(arb(middle)) + around(gap.derivative()(place) * half)
+                    if found.contains(0) and (growth := self._growth(comparison)) is not None:
+                        return growth.over(piece, arb(middle), place, half)
+                    return found
                 named: dict[str, Dual] = {}
                 for atom in comparison.atoms:
                     polynomial = self._along(piece, atom)
@@ -304,6 +335,43 @@ class Trajectory:
                     return ball(right) - ball(left)
             except UndefinedError:
                 return None
+
+    def _growth(self, comparison: Comparison) -> _Growth | None:
+        """How the flow multiplies right side minus left; None where that is not shown."""
+        if comparison not in self._growths:
+            self._growths[comparison] = self._growth_of(comparison)
+        return self._growths[comparison]
+
+    def _growth_of(self, comparison: Comparison) -> _Growth | None:
+        field = self.pieces[0].field
+        if self.problem.loss.slope.breaks or field.inputs > MOST_COORDINATES:
+            return None
+        ring: fmpq_mpoly_ctx = fmpq_mpoly_ctx.get([f"u{j}" for j in range(field.inputs)], Ordering.degrevlex)
+        zero, one = ring.constant(0), ring.constant(1)
+        values = values_of(field, ring.gens(), zero)
+        blocks, end = self._entries(field, values, zero)
+        try:
+            named = {
+                atom.name: polynomial_of(atom, self.concrete, blocks | {"": end}, one) for atom in comparison.atoms
+            }
+        except UndefinedError:
+            return None
+        left, right = written(comparison.lhs, named, one), written(comparison.rhs, named, one)
+        if left is None or right is None:
+            return None
+        rate = cofactor(right - left, [values[slot] for slot in field.velocities])
+        if rate is None:
+            return None
+        at_start = State(self.concrete, {name: array.entries for name, array in self.problem.start})
+        first, second = both_sides(comparison, at_start)
+        rates: dict[Fraction, tuple[arb, arb_poly]] = {}
+        total = arb(0)
+        for piece in self.pieces:
+            with precision(piece.bits + 32):
+                rates[piece.start] = (total, along(rate, self._inputs(piece)) * rational(piece.length))
+                total = total + rates[piece.start][1].integral()(arb(1))
+        assert isinstance(first, Fraction) and isinstance(second, Fraction)  # polynomials of exact numbers
+        return _Growth(second - first, rates)
 
     def cells(self, start: Fraction, end: Fraction) -> Iterator[tuple[Piece, Fraction, Fraction]]:
         """The steps that together cover [start, end], each with its part [a, b] of [0, 1] that does."""
