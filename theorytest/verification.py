@@ -24,7 +24,7 @@ from theorytest.errors import InputError
 if TYPE_CHECKING:
     from theorytest.authoring import Certified, Control, Evidence, Proof, Run
     from theorytest.decision import Decision
-    from theorytest.kernel.statement import Certificate, Derivation, Statement, Verdict
+    from theorytest.kernel.statement import Certificate, Statement, Verdict
 
 PROFILES = ("quick", "full")
 DEVICES = ("cpu", "cuda")
@@ -385,26 +385,11 @@ class Checker:
     def _steps(self, statement: Statement, certificate: Certificate) -> list[dict[str, Any]]:
         """The steps of a derivation, for readers: what each concludes, and the rule that concludes it."""
         from theorytest import latex
-        from theorytest.kernel.rules import Context, conclude
         from theorytest.kernel.statement import Derivation
 
         if not isinstance(certificate.payload, Derivation):
             return []
-        results, _ = conclude(Context(statement, self.proved()), certificate.payload)
-        shown: list[dict[str, Any]] = []
-        for step, claim in zip(certificate.payload.steps, results, strict=True):
-            inner = [d for d in step.data if isinstance(d, Derivation)]
-            shown.append(
-                {
-                    "text": step.text,
-                    "latex": latex.claim(claim),
-                    "rule": step.rule,
-                    "checked_by": "theorytest.kernel",
-                    "premises": list(step.premises),
-                    "inner": [piece for derivation in inner for piece in _inner_steps(derivation)],
-                }
-            )
-        return shown
+        return latex.steps(statement, certificate.payload, self.proved())
 
     # -- controls --------------------------------------------------------------------------------------------------
 
@@ -656,24 +641,6 @@ def _certificate(certificate: Certificate) -> dict[str, Any]:
         "payload": encode(certificate.payload),
         "producer": certificate.producer,
     }
-
-
-def _inner_steps(derivation: Derivation) -> list[dict[str, Any]]:
-    """The steps of a derivation inside a rule; what each concludes is known where its data say so."""
-    from theorytest import latex
-    from theorytest.kernel.statement import Derivation as Inner
-
-    shown: list[dict[str, Any]] = []
-    for step in derivation.steps:
-        if step.rule == "combination" and step.data:
-            conclusion = latex.claim(step.data[0])
-        elif step.rule == "identity" and len(step.data) == 2:
-            conclusion = f"{latex.side(step.data[0])} = {latex.side(step.data[1])}"
-        else:
-            conclusion = ""
-        nested = [piece for d in step.data if isinstance(d, Inner) for piece in _inner_steps(d)]
-        shown.append({"text": step.text, "latex": conclusion, "rule": step.rule, "inner": nested})
-    return shown
 
 
 def _producer(function: Callable[..., Any]) -> str:
