@@ -475,6 +475,7 @@ class _Composer:
         outcomes = Counter(c["outcome"] for c in s["controls"])
         words = {"REFUTED": "refuted", "finding": "survive"}
         counts = ", ".join(f"{n} {words.get(name, name.lower())}" for name, n in outcomes.items())
+        own = self.setting(s)
         items: list[tuple[d.Block, ...]] = []
         for c in s["controls"]:
             name = c["label"].rpartition("/")[2].replace("_", " ")
@@ -483,6 +484,7 @@ class _Composer:
             item: list[d.Block] = [d.Paragraph((*head, " It changes: ", *self.prose(c["breaks"]), "."))]
             if c["claim_latex"] != s["claim_latex"]:
                 item.append(d.Display(c["claim_latex"]))
+            item += [block for block in self.setting(c) if block not in own]
             item += self.witness(c)
             for key in ("reason", "expected_reason"):
                 if c[key]:
