@@ -21,6 +21,8 @@ from theorytest.kernel.claim import (
     Claim,
     ComponentStaysZero,
     Conserved,
+    Determinant,
+    DeterminantSignPreserved,
     Entry,
     Exactly,
     Flow,
@@ -30,6 +32,7 @@ from theorytest.kernel.claim import (
     Matrix,
     RankAtMost,
     ReadAlways,
+    ReadAtStart,
     Reading,
     RestProduct,
     SameSingularValues,
@@ -40,7 +43,7 @@ from theorytest.kernel.claim import (
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array, Block, Chain, Focus, Link, Parameterization, Product
 from theorytest.kernel.rules import balance
-from theorytest.kernel.scalar import ZERO, Variable
+from theorytest.kernel.scalar import ZERO, Variable, sqrt
 from theorytest.kernel.spectra import as_matrix
 from theorytest.kernel.statement import (
     PROVED,
@@ -211,6 +214,44 @@ def test_what_is_assumed_of_a_variable_that_is_read() -> None:
         assert verdict.status == UNDECIDED and "assumed to meet a formula: when?" in verdict.reason
         assert witnessed(state(claim, assumed=Inequality(ZERO, "<", Variable("y"))), negative).status == UNDECIDED
         assert witnessed(state(claim), negative).status == REFUTED
+
+
+# -- an earlier start --------------------------------------------------------------------------------------------------
+
+
+def test_a_crossing_whose_earlier_start_does_not_meet_what_is_assumed() -> None:
+    """At W = 0 the determinant of a 1 x 1 matrix crosses 0; but a flow that starts there has never been elsewhere."""
+    flow = Flow(DEEP_MATRIX, Focus())
+    claim = DeterminantSignPreserved(flow)
+
+    def at(*diagonal: int) -> Instance:
+        n = len(diagonal)
+        matrix = entries((n, n), *(diagonal[i] * int(i == j) for i in range(n) for j in range(n)))
+        gradient = entries((n, n), *(int(i == j) for i in range(n) for j in range(n)))
+        sizes = (("L", 1), ("d_out", n), ("d_in", n), ("h", (n,)))
+        return Instance(sizes=sizes, blocks=(("W[1]", matrix),), gradient=gradient)
+
+    def assuming(formula: Identity | Inequality, motion: Flow = flow) -> Statement:
+        names = (("x", Entry((1, 1))), ("det", Determinant()))
+        return state(claim, start=ReadAtStart(formula, Reading(names, motion)))
+
+    x, det = Variable("x"), Variable("det")
+    assert witnessed(state(claim), at(0)).status == REFUTED
+    assert witnessed(assuming(Inequality(ZERO, "<", x + 1)), at(0)).status == REFUTED
+    for formula, reason in (
+        (Identity(x, ZERO), "only 0 < u"),
+        (Inequality(ZERO, "<=", -(x**2)), "only 0 < u"),
+        (Inequality(ZERO, "<", x), "does not meet assumption"),
+        (Inequality(ZERO, "<", sqrt(x) + 1), "not defined here"),  # nor where x was less than 0
+    ):
+        verdict = witnessed(assuming(formula), at(0))
+        assert verdict.status == UNDECIDED and reason in verdict.reason
+    # 0 < det at the start: the determinant of diag(1, w) is 0 at w = 0, which is no start, and falls through 0 there.
+    assert witnessed(assuming(Inequality(ZERO, "<", x)), at(1, 0)).status == REFUTED
+    assert "does not meet assumption" in witnessed(assuming(Inequality(ZERO, "<", det)), at(1, 0)).reason
+    slow = Flow(DEEP_MATRIX, Focus(), decay=Fraction(1))
+    verdict = witnessed(assuming(Inequality(ZERO, "<", x + 1), slow), at(0))
+    assert verdict.status == UNDECIDED and "another flow" in verdict.reason
 
 
 # -- speeds of single blocks -------------------------------------------------------------------------------------------

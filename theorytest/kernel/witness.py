@@ -785,6 +785,10 @@ def _sign_change(statement: Statement, claim: DeterminantSignPreserved, instance
             seen = Flow(claim.motion.parameterization, formula.motion.focus)
             if not (lhs - rhs).along(seen.velocities()).is_zero:
                 raise KernelError("what is assumed of the start is not conserved: an earlier start may not meet it")
+        elif isinstance(formula, ReadAtStart):
+            if formula.reading.motion != replace(claim.motion, focus=formula.reading.motion.focus):
+                raise KernelError("an assumption on the start is read off another flow")
+            _not_just_before(formula, instance)  # raises where it may not hold; 0 < u holds here, and so just before
     _, _, _, end, rate = _end_motion(claim.motion, instance)
     determinant, derivative = _fraction(_matrix(end).det()), _determinant_rate(end, rate)
     if determinant or not derivative:
