@@ -160,12 +160,14 @@ class _Decider:
         failed, proved = self._tried_proofs()
         if proved is not None:
             return self._done(*proved)
+        first = self.tried
         with _proofs_aside(self.statement) if failed == LATE else nullcontext() as aside:
             found = self._search(self.left, rounds=ROUNDS, stopped=aside.ended if aside is not None else None)
             if found is None and aside is not None:
                 certificate, failed = aside.answer(self.left) or (None, LATE)
                 verdict = self._check(certificate) if certificate is not None else None
                 if certificate is not None and verdict is not None:
+                    self.tried = first  # how far the search came meanwhile is chance
                     return self._done(certificate, verdict)
                 if self.cut:  # the proofs ended before the search did
                     found = self._search(self.left, rounds=ROUNDS)
@@ -222,11 +224,11 @@ class _Decider:
             )
         # Along a flow a quantity may come as near to 0 as it likes; at the states of a search it need not.
         nearest = min((t["nearest"] for t in self.tried if t.get("nearest") is not None), default=None)
-        near = least is not None and least <= 0 if isinstance(claim, AlongEveryFlow) else (nearest or 1.0) < NOISE
-        if (near or nearest == 0) and _strict(claim):
-            return self._answer(
-                UNDECIDED, f"its sides come within {max(nearest or 0.0, 0.0):.1g} of their size: strict or not, is open"
-            )
+        along = isinstance(claim, AlongEveryFlow)
+        near = (least is not None and least <= 0) if along else (nearest is not None and nearest < NOISE)
+        if near and _strict(claim):
+            apart = f"{max(least or 0.0, 0.0):.1g}" if along else f"{max(nearest or 0.0, 0.0):.1g} of their size"
+            return self._answer(UNDECIDED, f"its sides come within {apart} of each other: strict or not, is open")
         tried = f"no counterexample among {count} instances{places}, seed {self.seed}"
         if isinstance(claim, AlongEveryFlow):
             from theorytest.search.starts import TIMES, certified
@@ -399,9 +401,12 @@ class _Decider:
         return None
 
     def _done(self, certificate: Certificate, verdict: Verdict) -> Decision:
-        contrary = certificate.kind == "contradiction" and isinstance(self.statement.claim, ProbabilityBetween)
-        reason = "the probability is exactly 1/2: a change of signs exchanges the event with its contrary"
-        return self._answer(verdict.status, reason if contrary else "", certificate, verdict)
+        reason = ""
+        if certificate.kind == "contradiction" and isinstance(self.statement.claim, ProbabilityBetween):
+            reason = "the probability is exactly 1/2: a change of signs exchanges the event with its contrary"
+        elif verdict.status == PROVED and self.tried and not any(t["instances"] for t in self.tried):
+            reason = "nothing was found that meets the conditions: it may say nothing"
+        return self._answer(verdict.status, reason, certificate, verdict)
 
     def _answer(
         self, status: str, reason: str, certificate: Certificate | None = None, verdict: Verdict | None = None

@@ -235,6 +235,8 @@ def _ratio(bound: Bound, other: Bound, side: str, place: int) -> Fraction | None
     """The rational factor by which one term of an inequality differs in another, where all other terms are the same;
     its value is read off float64 and has to be the same at many points."""
     ours, theirs = (_terms(b, side) for b in (bound, other))
+    if len(ours) == 1:
+        theirs = (getattr(other.claim, side),)  # the whole side, however it is written
     rest = "lhs" if side == "rhs" else "rhs"
     same = getattr(bound.claim, rest) == getattr(other.claim, rest) and len(ours) == len(theirs)
     if not same or any(a != b for k, (a, b) in enumerate(zip(ours, theirs, strict=True)) if k != place):

@@ -62,6 +62,8 @@ def find_start(statement: Statement, seed: int = 0, *, seconds: float | Budget =
         found.tried.append(tried)
         if found.witness is not None:
             break
+    if budget.over and found.witness is None:
+        found.left_out = found.left_out or "a part of the last shape"
     if not found.tried and found.finished:
         raise InputError(f"the claim can be evaluated at none of the shapes tried: {missing or 'no sizes fit'}")
     return found

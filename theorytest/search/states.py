@@ -133,6 +133,8 @@ def find_state(statement: Statement, seed: int = 0, *, seconds: float | Budget =
         tried[number] = seen.after(tried.get(number))
         if found.witness is not None:
             break
+    if budget.over and found.witness is None:
+        found.left_out = found.left_out or "a part of the last shape"
     found.tried = [tried[number] for number in sorted(tried)]
     if not found.tried and found.finished:
         raise InputError(f"the claim can be evaluated at none of the shapes tried: {missing or 'no sizes fit'}")
