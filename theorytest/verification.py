@@ -588,9 +588,10 @@ def _draws_by_seed_alone() -> Iterator[None]:
     """
     try:
         from hypothesis.internal.conjecture import providers
+        from hypothesis.internal.constants_ast import Constants
 
         usual, cache = providers._get_local_constants, providers.CONSTANTS_CACHE.cache
-        empty = type(usual())()
+        empty = Constants()
     except (ImportError, AttributeError):  # another version, which may not do so
         yield
         return

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any
 
@@ -258,7 +258,7 @@ def _check(indices: tuple[tuple[str, str], ...], factors: tuple[Factor, ...]) ->
     sizes = dict(indices)
     if len(sizes) != len(indices):
         raise KernelError(f"an index is declared twice, as free or as summed: {[name for name, _ in indices]}")
-    odd = [name for name in sizes if not name or name != "".join(name.split()) or "," in name]
+    odd = [name for name in sizes if not _is_name(name)]
     if odd:
         raise KernelError(f"the name of an index holds no space and no comma, given {odd}")
     for factor in factors:
@@ -271,6 +271,12 @@ def _check(indices: tuple[tuple[str, str], ...], factors: tuple[Factor, ...]) ->
                 )
         if factor.tensor.name == DELTA and (len(factor.indices) != 2 or len(set(factor.tensor.sizes)) != 1):
             raise KernelError("a Kronecker delta has two legs of one size")
+
+
+@lru_cache(maxsize=4096)
+def _is_name(name: str) -> bool:
+    """Whether an index may have that name."""
+    return bool(name) and name == "".join(name.split()) and "," not in name
 
 
 def _merge(free: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
@@ -297,10 +303,12 @@ def _fresh(taken: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _rename(monomial: Monomial, names: Mapping[str, str]) -> Monomial:
+    if not names:
+        return monomial
     return Monomial(
         monomial.coefficient,
-        tuple(Factor(f.tensor, tuple(names.get(i, i) for i in f.indices)) for f in monomial.factors),
-        tuple((names.get(i, i), size) for i, size in monomial.bound),
+        tuple([Factor(f.tensor, tuple([names.get(i, i) for i in f.indices])) for f in monomial.factors]),
+        tuple([(names.get(i, i), size) for i, size in monomial.bound]),
     )
 
 
@@ -312,6 +320,8 @@ def _rebind(monomial: Monomial, fresh: Iterator[str]) -> Monomial:
 def _without_deltas(monomial: Monomial, free: Mapping[str, str]) -> Monomial:
     """Equal indices become one. What is left of the deltas ties free indices: δ[first, other] for each other one, and
     all other factors speak of the first."""
+    if all(factor.tensor.name != DELTA for factor in monomial.factors):
+        return monomial
     same: dict[str, str] = {}
 
     def first(index: str) -> str:

@@ -17,10 +17,12 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
+from itertools import compress, product
 from math import prod
 from random import Random
 from typing import TYPE_CHECKING, Any
+
+from flint import fmpq
 
 from theorytest.errors import InputError
 from theorytest.kernel.claim import (
@@ -531,14 +533,16 @@ def sympy_gradients(model: Model, blocks: Mapping[str, Array], gradient: Array) 
         table[key] = table.get(key, QQ(0)) + QQ(weight.numerator, weight.denominator)
     polynomials = ring([f"x{k}" for k in range(len(entries))], QQ)[0]
     inner = polynomials.from_dict({key: c for key, c in table.items() if c})
-    point = [blocks[name][index] for name, index in entries]
+    point = [fmpq(x.numerator, x.denominator) for x in (blocks[name][index] for name, index in entries)]
     made: dict[str, list[Fraction]] = {name: [] for name in concrete.blocks}
     for k, (name, _) in enumerate(entries):
-        total = Fraction(0)
+        total = fmpq(0)
         for exponents, c in inner.diff(polynomials.gens[k]).items():
-            factor = prod((point[j] ** e for j, e in enumerate(exponents) if e), start=Fraction(1))
-            total += Fraction(int(c.numerator), int(c.denominator)) * factor
-        made[name].append(total)
+            factor = fmpq(int(c.numerator), int(c.denominator))
+            for j in compress(range(len(entries)), exponents):
+                factor *= point[j] ** exponents[j]
+            total += factor
+        made[name].append(Fraction(int(total.p), int(total.q)))
     return {name: Array(concrete.blocks[name], tuple(numbers)) for name, numbers in made.items()}
 
 
