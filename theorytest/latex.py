@@ -360,8 +360,13 @@ def claim(value: Any) -> str:
 def lines(shown: str, width: int = 72) -> list[str]:
     """The LaTeX of a claim cut into lines: at every \\qquad (between claims), and at \\quad (inside of one) where a
     line would have more than about ``width`` letters. Cuts are outside of braces and brackets."""
+    return list(_lines(shown, width))
+
+
+@cache
+def _lines(shown: str, width: int) -> tuple[str, ...]:
     if letters(shown) <= width // 2:
-        return [shown]
+        return (shown,)
     made: list[str] = []
     for part in _cut(shown, r"\qquad"):
         line = ""
@@ -372,7 +377,7 @@ def lines(shown: str, width: int = 72) -> list[str]:
                 joined = piece
             line = joined
         made.append(line)
-    return made
+    return tuple(made)
 
 
 def _cut(shown: str, at: str) -> list[str]:
@@ -386,6 +391,7 @@ def _cut(shown: str, at: str) -> list[str]:
     return [piece for piece in (*pieces, shown[start:].strip()) if piece]
 
 
+@cache
 def letters(shown: str) -> int:
     """About how many letters a reader sees in a formula."""
     return len(re.sub(r"\\(?:text|mathrm|operatorname|left|right|frac)\b|[{}_^\s]|\\(?=[A-Za-z])", "", shown))

@@ -80,6 +80,7 @@ class _Composer:
             for ref in refs:
                 self.used[ref].append(label)
         self.rows = coverage(dict(record), entries)
+        self.parts: dict[str, str] = {}  # of refuted claims, that fail: they are shown in two places
         self.known = set(self.statements) | {entry.id for entry in entries}
 
     # -- what is where -------------------------------------------------------------------------------------------------
@@ -240,7 +241,9 @@ class _Composer:
     def failure(self, s: Row) -> list[d.Block]:
         """Why a refuted statement is false: the part that fails, by how much, and the numbers."""
         why = _sentence(records.margin(s) or s["scope"])
-        part = failing(s)
+        if s["label"] not in self.parts:
+            self.parts[s["label"]] = failing(s)
+        part = self.parts[s["label"]]
         if not part:
             return [d.Paragraph((d.Strong("It is false."), " ", *self.prose(why))), *self.numbers(s)]
         lead = d.Paragraph((d.Strong("It is false."), " This part fails:"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
 from typing import Any
 
 from theorytest.latex import letters, lines
@@ -228,13 +229,19 @@ class Document:
 
 def parts(value: Any) -> Iterator[Any]:
     """Every element of a document, the outer ones first."""
-    if isinstance(value, tuple):
-        for item in value:
-            yield from parts(item)
-    elif is_dataclass(value) and not isinstance(value, type):
-        yield value
-        for field in fields(value):
-            yield from parts(getattr(value, field.name))
+    todo = [value]
+    while todo:
+        at = todo.pop()
+        if isinstance(at, tuple):
+            todo.extend(reversed(at))
+        elif names := _fields(type(at)):
+            yield at
+            todo.extend([getattr(at, name) for name in reversed(names)])
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 def plain(line: Line) -> str:

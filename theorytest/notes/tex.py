@@ -22,6 +22,7 @@ _SPECIAL |= {"∂": r"$\partial$", "⟨": r"$\langle$", "⟩": r"$\rangle$", "�
 _SPECIAL |= {"Σ": r"$\Sigma$", "Π": r"$\Pi$", "°": r"$^\circ$", "§": r"\S{}", "ᵀ": r"$^{\top}$", "↦": r"$\mapsto$"}
 _SPECIAL |= {"⊙": r"$\odot$", "⁻": "$^{-}$", "∘": r"$\circ$", "∑": r"$\sum$", "∏": r"$\prod$", "≈": r"$\approx$"}
 _SPECIAL |= {letter: rf"$\{name}$" for letter, name in zip(GREEK_LETTERS, GREEK_NAMES, strict=True)}
+_TABLE = str.maketrans(_SPECIAL)
 _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0307": ".", "\u0308": '"', "\u030c": "v "}
 _HATS = {"\u0300": "grave", "\u0301": "acute", "\u0302": "hat", "\u0303": "tilde", "\u0307": "dot", "\u0308": "ddot"}
 _HATS |= {"\u030c": "check"}
@@ -49,12 +50,16 @@ def style() -> str:
 
 def escape(text: str) -> str:
     """Text in ASCII and commands."""
+    if text.isascii():
+        return text.translate(_TABLE)
     pieces = _marked(text)
     return "".join(_accent(base, mark) if mark else _character(base) for base, mark in pieces)
 
 
 def formula(latex: str) -> str:
     """A formula in ASCII: other characters become commands."""
+    if latex.isascii():
+        return latex
     shown: list[str] = []
     for base, mark in _marked(latex):
         inner = base if base.isascii() else rf"\ensuremath{{{_character(base).strip('$')}}}"
