@@ -15,7 +15,9 @@ from theorytest.kernel.chains import ChainInduction
 from theorytest.kernel.check import check
 from theorytest.kernel.claim import (
     All,
+    AlongEveryFlow,
     Always,
+    AtEveryState,
     AtStart,
     AtTime,
     Claim,
@@ -38,10 +40,12 @@ from theorytest.kernel.claim import (
     SameSingularValues,
     SpectralNorm,
     SquaredSingularValues,
+    TendsToEqual,
     ZeroStays,
 )
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array, Block, Chain, Focus, Link, Parameterization, Product
+from theorytest.kernel.quantity import Atom, Comparison
 from theorytest.kernel.rules import balance
 from theorytest.kernel.scalar import ZERO, Variable, sqrt
 from theorytest.kernel.spectra import as_matrix
@@ -214,6 +218,29 @@ def test_what_is_assumed_of_a_variable_that_is_read() -> None:
         assert verdict.status == UNDECIDED and "assumed to meet a formula: when?" in verdict.reason
         assert witnessed(state(claim, assumed=Inequality(ZERO, "<", Variable("y"))), negative).status == UNDECIDED
         assert witnessed(state(claim), negative).status == REFUTED
+
+
+def test_what_is_assumed_of_a_state() -> None:
+    """Letters and variables of the instance's own, named like a block and like its entry, meet no assumption on the
+    state: the claim that the entry is 0 fails at 1, but not where what is assumed of it is that it is 0."""
+    at_one = Instance(
+        sizes=(("N", 1), ("R", 1), ("d", (1,))),
+        blocks=(("w[1]", entries((1, 1), 1)),),
+        letters=(("w[1]", entries((1, 1), 0)),),
+    )
+    entry = Atom("entry", "w[1]", (1, 1))
+    at_zero = Comparison(entry.variable, "=", ZERO, (entry,))
+    letter = Tensor("w[1]", ("R", "d[1]"))["r", "i"]
+    at_every_state = AtEveryState(CP, at_one.sizes, at_zero)
+    flows = (kind(CP, at_one.sizes, None, at_zero) for kind in (AlongEveryFlow, TendsToEqual))
+    for claim in (at_every_state, *flows):
+        verdict = witnessed(state(claim, assumed=Identity(letter, letter * 0)), at_one)
+        assert verdict.status == UNDECIDED and "by comparisons of its quantities" in verdict.reason
+        named = Instance(at_one.sizes, blocks=at_one.blocks, variables=((entry.name, Fraction(0)),))
+        verdict = witnessed(state(claim, assumed=Identity(entry.variable, ZERO)), named)
+        assert verdict.status == UNDECIDED and "assumed to meet a formula: when?" in verdict.reason
+        assert "does not meet" in witnessed(state(claim, assumed=at_zero), named).reason
+    assert witnessed(state(at_every_state), at_one).status == REFUTED
 
 
 # -- an earlier start --------------------------------------------------------------------------------------------------

@@ -88,6 +88,7 @@ from theorytest.kernel.unfolding import matricization_violation
 JUST_BEFORE = "just before"  # the witness is a later state: the assumptions hold just before it
 PRECISION = 256  # bits, for real variables under roots, logarithms and exponentials
 ADAM_EPSILON = Fraction(1, 10**8)
+OF_STATES = AtEveryState | AlongEveryFlow | TendsToEqual  # claims whose assumptions restrict a state
 Views = dict[Flow | None, instant.View]
 
 
@@ -273,7 +274,7 @@ def _fails(formula: Claim, statement: Statement, instance: Instance, views: View
         lhs, rhs = analysis.sides(formula)
         moved = sorted((variables(lhs) | variables(rhs)) & _read_names(statement))
         if moved:
-            raise KernelError(f"what is read off the flow ({', '.join(moved)}) is assumed to meet a formula: when?")
+            raise KernelError(f"what is read off ({', '.join(moved)}) is assumed to meet a formula: when?")
         held = analysis.holds(formula, dict(instance.variables), PRECISION)
         return "" if held is True else ("it is false" if held is False else "undecided at this precision")
     if isinstance(formula, Comparison):
@@ -282,12 +283,16 @@ def _fails(formula: Claim, statement: Statement, instance: Instance, views: View
 
 
 def _read_names(statement: Statement) -> frozenset[str]:
-    """The variables that a statement reads off a flow, in its claim or its assumptions."""
+    """The variables that a statement reads off a flow or a state, in its claim or its assumptions."""
     held = (statement.claim, *(a.formula for a in statement.assumptions if a.formula is not None))
-    read = (part for formula in held for part in _parts(formula))
-    return frozenset[str]().union(
-        *(part.reading.names for part in read if isinstance(part, ReadAtStart | ReadAlways | ReadConserved))
-    )
+    names: set[str] = set()
+    for part in (part for formula in held for part in _parts(formula)):
+        if isinstance(part, ReadAtStart | ReadAlways | ReadConserved):
+            names |= part.reading.names
+        elif isinstance(part, OF_STATES):
+            comparison = part.claim if isinstance(part, AtEveryState) else part.comparison
+            names |= {atom.name for atom in comparison.atoms}
+    return frozenset(names)
 
 
 def _about_tensors(formula: Claim) -> bool:
@@ -305,6 +310,8 @@ def _tensors_fail(formula: Claim, statement: Statement, instance: Instance, view
     """The same for a formula about tensors: as every part of the claim reads the letters."""
     flows: dict[Flow | None, None] = {}
     for part in _parts(statement.claim):
+        if isinstance(part, OF_STATES):
+            raise KernelError("a state is restricted by comparisons of its quantities, not by formulas about tensors")
         flow = motion_flow(part)
         at_one_time = isinstance(part, Rate | Change | LogDeterminantRate | AtTime | NormRate)
         if flow is not None and not at_one_time and not isinstance(getattr(part, "motion", None), Descent):
