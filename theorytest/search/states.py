@@ -142,15 +142,15 @@ def find_state(statement: Statement, seed: int = 0, *, seconds: float | Budget =
 
 
 def shapes(claim: AtEveryState | AlongEveryFlow | TendsToEqual, statement: Statement) -> list[Sizes]:
-    """The sizes that a search goes through, up to 3, fewest parameters first."""
+    """The sizes that a search goes through, fewest parameters first: up to 3, and 4 to 6 where all are equal."""
     fixed = dict(claim.sizes)
     model = claim.parameterization
     try:
         return [dict(fixed)] if model.at(fixed) else []
     except KernelError:
         made = smallest_sizes(model, None, statement.assumptions)
-        larger = smallest_sizes(model, None, statement.assumptions, dims=(1, 2, 3))
-        made += [s for s in larger if s not in made]
+        for dims in ((1, 2, 3), (4,), (5,), (6,)):
+            made += [s for s in smallest_sizes(model, None, statement.assumptions, dims=dims) if s not in made]
         count = {str(s): sum(map(prod, model.at(s).blocks.values())) for s in made}
         kept = [s for s in made if count[str(s)] <= LARGEST and all(s.get(k) == size for k, size in fixed.items())]
         return sorted(kept, key=lambda s: count[str(s)])
@@ -180,12 +180,13 @@ def _at_shape(
         made = simpler(statement, witness, budget) if witness is not None else None
         return made, Tried(place, exact, floats, least, len(lost), where, nearest=nearest)
 
-    for blocks in exact_states(model, statement, seed) if first else ():
+    equations = any(c.relation == "=" for c in given)
+    for blocks in exact_states(model, statement, seed) if first or equations else ():
         witness = look(blocks)
         if witness is not None or budget.over:
             return outcome(witness)
-    if any(c.relation == "=" for c in given):
-        return outcome(None)  # random floats do not meet equations
+    if equations:
+        return outcome(None)  # random floats do not meet them
     for scale in SCALES[:1] if first else SCALES:  # a quick look at all shapes first
         if budget.over:
             break
