@@ -32,6 +32,7 @@ SETTLED = 1e-14  # relative change after which an iteration has converged
 LARGEST = 1500  # unknowns of a system of linear equations that is solved at once
 GAIN = 40  # bits that one correction gains
 SPARE = 16  # points beyond the degree
+CHEAP = 300  # unknowns up to which Newton's method costs no more than a few shorter steps
 
 
 @dataclass(frozen=True)
@@ -153,19 +154,38 @@ class Solver:
                 if k == 20 and change > 1e-3:
                     break
                 before = change
-            count, points = rest.shape
-            if count * points > LARGEST or not np.isfinite(self.jacobian).all():
+            system = self._system()
+            if system is None or not np.isfinite(system).all():
                 return None
-            system = np.einsum("ij,jab->aibj", self.grid.integrals, self.jacobian).reshape(count * points, -1)
             try:
-                self.inverse = np.linalg.inv(np.eye(count * points) - system)
+                self.inverse = np.linalg.inv(system)
             except np.linalg.LinAlgError:
                 return None
         return (self.inverse @ rest.reshape(-1)).reshape(rest.shape)
 
+    def directly(self, rest: Any) -> Any | None:
+        """The same, where it is asked once."""
+        system = self._system()
+        if system is None or not np.isfinite(system).all():
+            return None
+        try:
+            return np.linalg.solve(system, rest.reshape(-1)).reshape(rest.shape)
+        except np.linalg.LinAlgError:
+            return None
 
-def predict(field: FloatField, grid: Grid, start: Any, length: float) -> Any | None:
-    """Values at the points (coordinate, point) of the flow over a step, in float64; None where it was not found."""
+    def _system(self) -> Any | None:
+        points, count, _ = self.jacobian.shape
+        if count * points > LARGEST:
+            return None
+        coupled = np.einsum("ij,jab->aibj", self.grid.integrals, self.jacobian).reshape(count * points, -1)
+        return np.eye(count * points) - coupled
+
+
+def predict(field: FloatField, grid: Grid, start: Any, length: float, *, most: int = LARGEST) -> Any | None:
+    """Values at the points (coordinate, point) of the flow over a step, in float64; None where it was not found.
+
+    most: unknowns for which Newton's method is used where Picard's iteration does not contract.
+    """
     half = length / 2
     points = np.repeat(start[:, None], len(grid.lifted), axis=1)
     with np.errstate(all="ignore"):
@@ -181,13 +201,12 @@ def predict(field: FloatField, grid: Grid, start: Any, length: float) -> Any | N
             before = change
         if np.isfinite(points).all() and change < 1e-12 * size:
             return points
-        if points.size > LARGEST:
+        if points.size > most:
             return None
         points = np.repeat(start[:, None], len(grid.lifted), axis=1)
         for _ in range(20):
             rest = start[:, None] + half * field.velocities(points) @ grid.integrals.T - points
-            solver = Solver(grid, half * field.jacobian(points))
-            correction = solver.solve(rest)
+            correction = Solver(grid, half * field.jacobian(points)).directly(rest)
             if correction is None or not np.isfinite(correction).all():
                 return None
             points = points + correction

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_poly, ctx, fmpq, fmpz_poly
 
-from theorytest.enclose.collocation import FloatField, Grid, predict, refined
+from theorytest.enclose.collocation import CHEAP, LARGEST, FloatField, Grid, predict, refined
 from theorytest.enclose.flow import start_of
 from theorytest.enclose.subspace import invariant_basis
 from theorytest.enclose.taylor import exact
@@ -56,12 +56,13 @@ BUDGET = "time spent: raise max_seconds"
 STEPS = "steps spent: raise max_steps"
 LOST = "digits lost: errors grow faster than the digits allow; raise digits"
 
-REHEARSAL = 20  # degree of the polynomials of the first run
-ROUGH = 1e-9  # relative size of their last coefficients
+REHEARSAL = 12  # degree of the polynomials of the first run
+ROUGH = 1e-5  # relative size of their last coefficients
 COLLAPSE = 60  # bits; a step below 2**-COLLAPSE of the longest one and of the time reached: a singularity
-SLACK = 0.1  # of the exponent by which the radius grows in a step, that the bounds of the Jacobian may lose
+SLACK = 0.3  # of the exponent by which the radius grows in a step, that the bounds of the Jacobian may lose
 MOST_PIECES = 64  # of a step, for which the Jacobian is bounded one by one
 MOST_DIGITS = 10_000
+HALVINGS = 3  # of a step, before equations are solved at once
 HIGHEST = 400  # degree; more digits take more and shorter steps
 APART = -10.0  # log2 of the radius, relative to the largest coordinate, beyond which nothing is known
 
@@ -235,6 +236,7 @@ class Searcher:
                 done.status = trial
                 break
             step, piece, count, wanted = trial
+            count = max(1, min(MOST_PIECES, math.ceil(count * float(wanted / step.length) ** 1.5)))
             cut = 4 * step.length < min(length, remaining)  # short of a kink, or over one
             longest = max(longest, step.length)
             if not cut and step.length < remaining and step.length < max(longest, done.reached) / 2**COLLAPSE:
@@ -266,12 +268,16 @@ class Searcher:
         if pieces:
             shortest = min(shortest, power(plan.tolerance / 2 - 8))  # over a kink
         narrow = kernel.up(2 * (state.radius + 4 * floor) * power(min(60.0, 1.5 * most / math.log(2))), 16)
+        failures = 0
         while length > shortest:
             if time.monotonic() > deadline:
                 return BUDGET
-            points = predict(field, grid, start, float(length))
+            # Shorter steps are tried before a large system of equations: it pays only where many of them would do.
+            eager = failures >= HALVINGS or start.size * len(grid.lifted) <= CHEAP
+            points = predict(field, grid, start, float(length), most=LARGEST if eager else 0)
             if points is None:
-                length = short(length / 4)
+                failures += 1
+                length = short(length * 2 ** (HALVINGS - 1) if failures == HALVINGS else length / (4 if eager else 2))
                 continue
             slow = _excess(grid, points, plan)
             if slow > 2:
