@@ -243,6 +243,23 @@ def test_what_is_assumed_of_a_state() -> None:
     assert witnessed(state(at_every_state), at_one).status == REFUTED
 
 
+def test_what_is_assumed_of_blocks_whose_largest_difference_is_claimed_to_stay() -> None:
+    """The norm of mode q is a letter of the instance's own where no law names that mode."""
+    flow = Flow(CP, Focus(("n",)))
+    (w,) = CP.letters(flow.focus).values()
+    other = Tensor("w[q]", ("R", "d[q]"))["r", "i"]
+    moving = Instance(
+        sizes=(("N", 1), ("R", 1), ("d", (1,))),
+        members=(("n", 1),),
+        blocks=(("w[1]", entries((1, 1), 1)),),
+        gradient=entries((1,), 1),
+        letters=(("w[q]", entries((1, 1), 0)),),
+    )
+    claim = LargestConserved((Conserved((w["r", "i"] * w["r", "i"]).sum("i"), flow),))
+    assert "at which time?" in witnessed(state(claim, assumed=Identity(other, other * 0)), moving).reason
+    assert witnessed(state(claim), moving).status == REFUTED
+
+
 # -- an earlier start --------------------------------------------------------------------------------------------------
 
 

@@ -314,7 +314,8 @@ def _tensors_fail(formula: Claim, statement: Statement, instance: Instance, view
             raise KernelError("a state is restricted by comparisons of its quantities, not by formulas about tensors")
         flow = motion_flow(part)
         at_one_time = isinstance(part, Rate | Change | LogDeterminantRate | AtTime | NormRate)
-        if flow is not None and not at_one_time and not isinstance(getattr(part, "motion", None), Descent):
+        moves = flow is not None or isinstance(part, LargestConserved)
+        if moves and not at_one_time and not isinstance(getattr(part, "motion", None), Descent):
             raise KernelError("tensors that move are assumed to meet a formula: at which time?")
         flows[flow] = None
     for flow in flows:
