@@ -30,7 +30,7 @@ from theorytest.kernel.scalar import ONE, Number, Power, Scalar, Sum, Variable, 
 from theorytest.kernel.statement import PROVED, Assumption, Statement, Witness
 from theorytest.kernel.terms import Term
 from theorytest.search.budget import Budget
-from theorytest.search.factors import factor, inequalities
+from theorytest.search.factors import factors, inequalities
 from theorytest.search.points import complete, solve_equations, tried_at
 from theorytest.search.projection import floats
 
@@ -210,11 +210,10 @@ def _tensors(statement: Statement, seed: int, seconds: float) -> list[Sharpness]
     varied = inequalities(statement.claim)
     for number, one in enumerate(varied):
         budget = Budget(max(1.0, (until - time.monotonic()) / (len(varied) - number)))
-        best = factor(statement, one, seed, budget)
         term = "" if one.side is None else latex.side(one.side)
-        seen = None if best.refuted is None else round(float(best.refuted), 2)
-        made = Sharpness(one.part, term, best.better, seen, best.refuted, best.witness, (), best.statement)
-        found.append(made)
+        for best in factors(statement, one, seed, budget):
+            seen = None if best.refuted is None else round(float(best.refuted), 2)
+            found.append(Sharpness(one.part, term, best.better, seen, best.refuted, best.witness, (), best.statement))
     return found
 
 

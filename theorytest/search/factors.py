@@ -17,7 +17,7 @@ from theorytest.kernel.claim import All, AtTime, Claim, Inequality, NormRate, Sl
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.statement import Statement, Witness
 from theorytest.kernel.terms import Term
-from theorytest.kernel.witness import motion_flow, refutes, require_assumptions, view
+from theorytest.kernel.witness import refutes, require_assumptions
 from theorytest.search.budget import Budget
 from theorytest.search.witness import ATTEMPTS, proposals
 
@@ -69,25 +69,33 @@ class Factor:
     instances: int
 
 
-def factor(statement: Statement, varied: Varied, seed: int, budget: Budget) -> Factor:
-    """The best factor of one inequality of a statement."""
+def factors(statement: Statement, varied: Varied, seed: int, budget: Budget) -> list[Factor]:
+    """The best factors of one inequality of a statement: in the direction that is stronger for a side that is not
+    negative, and in the other one where an exact instance refutes that too (the side may have any sign)."""
     fixed = [] if isinstance(statement.claim, SliceTruncation) else list(_instances(statement, seed, budget))
-    better = "smaller" if varied.above else "larger"
-    if varied.side is not None and fixed and not _grows(varied, statement, fixed):
-        better = "larger" if varied.above else "smaller"
-    count = len(fixed)
+    usual = "smaller" if varied.above else "larger"
+    found: list[Factor] = []
+    for better in (usual, *(["larger" if varied.above else "smaller"] if varied.side is not None else [])):
+        found.append(_factor(statement, varied, better, fixed, seed, budget))
+    refuted = [one for one in found if one.refuted is not None]
+    return refuted or found[:1]
+
+
+def _factor(
+    statement: Statement, varied: Varied, better: str, fixed: list[Witness], seed: int, budget: Budget
+) -> Factor:
     for step in STEPS:
         wanted = step if better == "smaller" else 1 / step
         made = replace(statement, label=f"{statement.label}/sharper", claim=varied.at(wanted), example=None)
         for witness in fixed or islice(proposals(made, seed), ATTEMPTS):
             if budget.over:
-                return Factor(better, None, None, None, count)
+                return Factor(better, None, None, None, len(fixed))
             try:
                 refutes(made, witness)
             except KernelError:
                 continue
-            return Factor(better, wanted, witness, made, count)
-    return Factor(better, None, None, None, count)
+            return Factor(better, wanted, witness, made, len(fixed))
+    return Factor(better, None, None, None, len(fixed))
 
 
 def _instances(statement: Statement, seed: int, budget: Budget) -> Iterator[Witness]:
@@ -106,27 +114,4 @@ def _instances(statement: Statement, seed: int, budget: Budget) -> Iterator[Witn
         yield witness
 
 
-def _grows(varied: Varied, statement: Statement, instances: list[Witness]) -> bool:
-    """Whether the side that gets the factor is nowhere negative: then a bound from above is better if it is smaller."""
-    assert varied.side is not None
-    flow = next(filter(None, map(motion_flow, _claims(statement.claim))), None)
-    for witness in instances:
-        instance = witness.instance
-        try:
-            side = view(flow, instance, dict(instance.members)).array(varied.side)
-        except KernelError:  # a size that only the other side shows
-            continue
-        if any(x < 0 for x in side.entries):
-            return False
-    return True
-
-
-def _claims(claim: Claim) -> Iterator[Claim]:
-    if isinstance(claim, All):
-        for part in claim.claims:
-            yield from _claims(part)
-    else:
-        yield claim
-
-
-__all__ = ["Factor", "Varied", "factor", "inequalities"]
+__all__ = ["Factor", "Varied", "factors", "inequalities"]

@@ -31,7 +31,7 @@ GRID = (0, 1, -1, 2, -2, Fraction(1, 2), 3, Fraction(-1, 2), Fraction(3, 5), Fra
 EXACT = 4000  # exact points
 DENOMINATORS = (1, 2, 4, 10, 100, 1000, 10**4, 10**6)
 BASES = 5  # exact points of the equations from which others are reached
-DIGITS = (1, 2, 3, 6, 12, 17)  # significant ones, for large and for tiny numbers
+DIGITS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 17)  # significant ones, for large and for tiny numbers
 
 
 @dataclass(frozen=True)

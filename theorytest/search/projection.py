@@ -48,8 +48,8 @@ class Problem:
         return values
 
     def margins(self, points: Any) -> tuple[Any, Any, Any]:
-        """At each point: the least right side minus left of the formulas; how large their sides are; and whether the
-        conditions hold."""
+        """At each point: the least right side minus left of the formulas; what its rounding is measured by; and whether
+        the conditions hold."""
         with np.errstate(all="ignore"):
             values = self.values(points)
             met = np.ones(points.shape[1], dtype=bool)
@@ -215,7 +215,23 @@ def strict(formula: Formula) -> bool:
 def _gap(formula: Formula, values: Mapping[str, Any]) -> tuple[Any, Any]:
     lhs, rhs = (np.asarray(floats(side, values), dtype=float) for side in sides(formula))
     gap = rhs - lhs
-    return (-np.abs(gap) if isinstance(formula, Identity) else gap), np.abs(lhs) + np.abs(rhs)
+    return (-np.abs(gap) if isinstance(formula, Identity) else gap), sum(_size(side, values) for side in sides(formula))
+
+
+def _size(expression: Scalar, values: Mapping[str, Any]) -> Any:
+    """What the rounding of an expression is measured by: every sum as a sum of absolute values."""
+    match expression:
+        case scalar.Sum(parts):
+            return sum(_size(part, values) for part in parts)
+        case scalar.Times(parts):
+            total: Any = 1.0
+            for part in parts:
+                total = total * _size(part, values)
+            return total
+        case scalar.Power(base, exponent) if exponent > 0:
+            return np.asarray(_size(base, values), dtype=float) ** float(exponent)
+        case _:
+            return np.abs(floats(expression, values))
 
 
 def floats(expression: Scalar, values: Mapping[str, Any]) -> Any:
