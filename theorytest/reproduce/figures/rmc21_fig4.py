@@ -46,7 +46,7 @@ def _parts(options: Options) -> list[Part]:
     for variant in VARIANTS:
         for rank in _ranks(options):
             if options.data:
-                epochs, batch, cost = (10_000, 5000, 2e3 * rank) if options.full else (25, 5000, 3.0 * rank)
+                epochs, batch, cost = (10_000, 5000, 2e3 * rank) if options.full else (100, 5000, 12.0 * rank)
             else:
                 epochs, batch, cost = (10_000 if options.full else 3000, 500, 5.0)
             arguments: dict[str, Any] = {
