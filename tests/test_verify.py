@@ -358,6 +358,22 @@ def searched():
     assert control["certificate"]["kind"] == "witness" and control["margin"]
 
 
+def test_a_control_does_not_survive_a_search_without_an_instance_that_meets_the_assumptions(run, shell):
+    text = shell.HEAD + (
+        'large = Assumption("large", "x > 7", Inequality(Number(Fraction(7)), "<", Variable("x")))\n'
+        "example = replace(at(1, 1, 1), variables=(('x', Fraction(8)),))\n"
+        'law = state("T-1", Conserved(uu - vv, flow), assumptions=(*setting, large), example=example)\n'
+        "@proof(law)\ndef easy(derive):\n    derive.conserved(uu - vv, flow)\n"
+        '@control(law, breaks="flow")\ndef searched():\n    """Speeds."""\n    return Conserved(uu - vv, twice)\n'
+    )
+    text = "from dataclasses import replace\nfrom theorytest.kernel.scalar import Number, Variable\n" + text
+    result = run(text)
+    (control,) = entry(result, "T-1")["controls"]
+    assert control["outcome"] == "UNDECIDED", control
+    assert "exact instances that were tried meets the assumptions: give a witness" in control["reason"]
+    assert entry(result, "T-1")["status"] == "PROVED"
+
+
 # -- citations ---------------------------------------------------------------------------------------------------------
 
 

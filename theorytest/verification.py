@@ -24,7 +24,7 @@ from theorytest.errors import InputError
 if TYPE_CHECKING:
     from theorytest.authoring import Certified, Control, Evidence, Proof, Run
     from theorytest.decision import Decision
-    from theorytest.kernel.statement import Certificate, Statement, Verdict
+    from theorytest.kernel.statement import Certificate, Instance, Statement, Verdict
 
 PROFILES = ("quick", "full")
 DEVICES = ("cpu", "cuda")
@@ -472,11 +472,14 @@ class Checker:
             from theorytest.search.witness import ATTEMPTS, find_witness, proposals
 
             witness = find_witness(statement, self.run.seed)
-            tried = 0 if witness is not None else sum(1 for _ in islice(proposals(statement, self.run.seed), ATTEMPTS))
+            tried = [] if witness is not None else list(islice(proposals(statement, self.run.seed), ATTEMPTS))
+            met = sum(1 for proposal in tried if _meets(statement, proposal.instance))
         if witness is None and not tried:
             return None, f"no search is known for a claim of kind {type(statement.claim).__name__}{_GIVE}"
+        if witness is None and not met:
+            return None, f"none of the {len(tried)} exact instances that were tried meets the assumptions{_GIVE}"
         if witness is None:
-            return None, f"{_SURVIVED} among {tried} exact instances, smallest shapes first, seed {self.run.seed}"
+            return None, f"{_SURVIVED} among {met} exact instances, smallest shapes first, seed {self.run.seed}"
         certificate = Certificate("witness", statement.digest, witness, "theorytest.search.witness")
         verdict = self._decide(statement, certificate)
         if verdict.status != "REFUTED":
@@ -548,6 +551,18 @@ class Checker:
             whole = {"part": "statement", "label": label, "order": [*entry.order, 0], "entry": made, "cites": []}
             self._undecided[label] = {**whole, "left_out": ""}
         return self._undecided[label]
+
+
+def _meets(statement: Statement, instance: Instance) -> bool:
+    """Whether an instance meets all assumptions; one that does not says nothing about a claim."""
+    from theorytest.kernel.errors import KernelError
+    from theorytest.kernel.witness import require_assumptions
+
+    try:
+        require_assumptions(statement, instance)
+    except KernelError:
+        return False
+    return True
 
 
 _STRENGTH = ("PROVED", "CERTIFIED", "REFUTED")
