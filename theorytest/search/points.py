@@ -102,12 +102,8 @@ def find_point(statement: Statement, seed: int = 0, *, seconds: float | Budget =
                 break
         tried += seen.count
         low = seen.least
-        if (
-            low is not None
-            and low < 0
-            and not problem.solved
-            and not any(isinstance(f, Identity) for f in problem.given)
-        ):
+        equations = problem.solved or any(isinstance(f, Identity) for f in problem.given)
+        if low is not None and low < 0 and not equations and not budget.over:
             low = 0.0  # the worst points themselves were tried, exactly: what was left was rounding
         least = low if least is None else least if low is None else min(least, low)
         near = seen.nearest

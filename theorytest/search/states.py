@@ -198,14 +198,24 @@ def _at_shape(
                 witness = look(rounded)
                 if witness is not None:
                     return outcome(witness)
-            rounding &= holds(claim.claim, exact_state(model.concrete, rounded), PRECISION) is True
+            rounding &= not _may_fail(statement, claim, model, rounded)
             if budget.over:
+                rounding = False
                 break
         if low is not None and low < 0 and rounding:
             low, share = 0.0, max(share or 0.0, 0.0)
         least = low if least is None else least if low is None else min(least, low)
         nearest = share if nearest is None else nearest if share is None else min(nearest, share)
     return outcome(None)
+
+
+def _may_fail(statement: Statement, claim: AtEveryState, model: Model, blocks: Mapping[str, Array]) -> bool:
+    """Whether an exact state that meets the assumptions is not surely one at which the claim holds."""
+    try:
+        require_assumptions(statement, Instance(sizes=packed(model.sizes), blocks=tuple(blocks.items())))
+    except KernelError:
+        return False
+    return holds(claim.claim, exact_state(model.concrete, blocks), PRECISION) is not True
 
 
 def may_be_undefined(comparison: Comparison) -> bool:
