@@ -247,7 +247,8 @@ class Trajectory:
             left, right = both_sides(comparison, self.state(time))
             found = ball(right) - ball(left)
             if found.rel_accuracy_bits() < FEW_BITS and (growth := self._growth(comparison)) is not None:
-                return growth.value(piece, arb(rational((time - piece.start) / piece.length)))
+                place = arb(rational((time - piece.start) / piece.length))
+                return _sharper(growth.value(piece, place), found)
             return found
 
     # -- over an interval -------------------------------------------------------------------------------------------
@@ -314,7 +315,7 @@ class Trajectory:
                 if gap is not None:
                     found = gap(arb(middle)) + around(gap.derivative()(place) * half)
                     if found.contains(0) and (growth := self._growth(comparison)) is not None:
-                        return growth.over(piece, arb(middle), place, half)
+                        return _sharper(growth.over(piece, arb(middle), place, half), found)
                     return found
                 named: dict[str, Dual] = {}
                 for atom in comparison.atoms:
@@ -412,6 +413,11 @@ class Trajectory:
                 else:
                     middle = (a + b) / 2
                     stack += [(middle, b, depth + 1), (a, middle, depth + 1)]
+
+
+def _sharper(one: arb, other: arb) -> arb:
+    """Of two balls around the same number, the one that says more."""
+    return one if one.rel_accuracy_bits() > other.rel_accuracy_bits() else other
 
 
 def _wide(radius: Fraction, square: Fraction) -> arb:
