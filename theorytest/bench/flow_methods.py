@@ -163,9 +163,11 @@ def flow_methods(device: str) -> tuple[FlowMethod, ...]:
             FlowMethod("theorytest, torch engine, with error estimate", (), ours("torch", twice=True, device=device),
                        estimates=True),
             FlowMethod("theorytest, torch engine", (), ours("torch", twice=False, device=device)),
+            FlowMethod("theorytest, torch engine, fused steps", (), ours("fused", twice=False, device=device)),
         )  # fmt: skip
     return (
         FlowMethod("theorytest, torch engine", (), ours("torch", twice=False)),
+        FlowMethod("theorytest, torch engine, fused steps", (), ours("fused", twice=False)),
         FlowMethod("theorytest, torch engine, with error estimate", (), ours("torch", twice=True), estimates=True),
         FlowMethod("theorytest, compiled engine", (), ours("compiled", twice=False)),
         FlowMethod("theorytest, heyoka engine", ("heyoka",), ours("heyoka", twice=False)),

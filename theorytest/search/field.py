@@ -63,7 +63,7 @@ class Field:
         if self.entries is not None:
             # Minus targets, and weights with their sign (times h: scaled), in the order of the last product's legs.
             self.base = self.entries.base
-            self.slope = _slope(self.base)
+            self.slope = slope_of(self.base)
             weights, shift = self._tables(self.entries)
             own = (*weights.shape[:-1], columns if losses.kind == "entries" else 1)
             self.weights, self.shift = (torch.zeros(own, **self.options) for _ in range(2))
@@ -158,8 +158,8 @@ class Field:
             g = slopes[len(names) + place]
             sides = (
                 # by the left factor: rows x joined = sum over columns of g b; by the right one: joined x columns.
-                (step.left, step.order_left, g, _moved(b, nb, nj, nc), nr, nc),
-                (step.right, step.order_right, _moved(a, nb, nr, nj), g, nj, nr),
+                (step.left, step.order_left, g, moved(b, nb, nj, nc), nr, nc),
+                (step.right, step.order_right, moved(a, nb, nr, nj), g, nj, nr),
             )
             for slot, order, left, right, kept, summed in sides:
                 again = slot < len(names) and names[slot] in made_for
@@ -203,14 +203,14 @@ def inverse_of(order: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(order)), key=order.__getitem__))
 
 
-def _slope(base: Any) -> float | None:
+def slope_of(base: Any) -> float | None:
     """c where the derivative of a loss of an entry is c z."""
     if base.breaks or any(base.pieces[0][k] for k in range(len(base.pieces[0])) if k != 2) or len(base.pieces[0]) < 3:
         return None
     return 2.0 * float(base.pieces[0][2])
 
 
-def _moved(values: torch.Tensor, batch: int, first: int, second: int) -> torch.Tensor:
+def moved(values: torch.Tensor, batch: int, first: int, second: int) -> torch.Tensor:
     """(batch, first, second, columns) to (batch, second, first, columns)."""
     axes = range(batch + first + second + 1)
     return values.permute(

@@ -1,8 +1,9 @@
 """Batched gradient flows in float64: thousands of instances of one model, each with its own loss, time and steps.
 
-Two engines behind one call: "torch" (`lockstep`, on cpu and cuda), and "heyoka" (`taylor_batch`, on cpu, where that
-package is installed). Both integrate every instance twice, and the difference of the two runs is the error estimate of
-the result, which is the more accurate one.
+Four engines behind one call: "torch" (`lockstep`, on cpu and cuda), the same with steps compiled by TorchInductor
+("fused"), and on cpu "compiled" (`native`, with a C compiler) and "heyoka" (`taylor_batch`, where that package is
+installed). All integrate every instance twice, and the difference of the two runs is the error estimate of the result,
+which is the more accurate one.
 
 Not rigorous: error estimates are estimates. Nothing here decides a statement; a suspected violation is a lead.
 """
@@ -23,7 +24,7 @@ from theorytest.search.outcome import BUDGET, DONE, LOST, NOT_FINITE, RUNNING, S
 if TYPE_CHECKING:
     import torch
 
-ENGINES = ("auto", "torch", "heyoka", "compiled")
+ENGINES = ("auto", "torch", "fused", "heyoka", "compiled")
 
 Entry = tuple[str, tuple[int, ...]]
 Form = Iterable[tuple[tuple[Entry, Entry], Any]]  # terms ((parameter, parameter), coefficient) of a quadratic form
@@ -155,9 +156,10 @@ def integrate_batch(
     (batch, *shape), made float64; rtol: tolerance of a step relative to the largest parameter of the instance, at least
     1e-13, in the less accurate of the two runs (the result is usually better by two orders or more); atol: the absolute
     one; levels: quantities whose first times at a value are wanted (`BatchFlow.crossed`); error_estimate=False: one run
-    instead of two, whose own steps meet ``rtol``, and errors that are nan; engine: "torch", "heyoka", or "auto" for the
-    one that is measured to be faster where it can be used. A blow-up, a loss of accuracy, or an instance that needs
-    more than ``max_steps`` accepted and rejected steps ends with its own status and does not hold up the others.
+    instead of two, whose own steps meet ``rtol``, and errors that are nan; engine: one of `ENGINES`, "auto" for the
+    one that is measured to be faster where it can be used, compiling included. A blow-up, a loss of accuracy, or an
+    instance that needs more than ``max_steps`` accepted and rejected steps ends with its own status and does not hold
+    up the others.
     Raises `InputError` for misshapen input, times that do not increase, and an engine that cannot do what is asked.
     """
     import torch
@@ -187,14 +189,16 @@ def integrate_batch(
         raise InputError(f"given {held.shape[0]} losses and {batch} starts, needed as many")
 
     flat = flatten(start, 1)
-    from theorytest.search import lockstep, native, taylor_batch
+    from theorytest.search import fused, lockstep, native, taylor_batch
 
     options: dict[str, Any] = {"rtol": rtol, "atol": atol, "max_steps": max_steps, "twice": error_estimate}
-    others = {"compiled": native, "heyoka": taylor_batch}  # the faster one first
+    others = {"compiled": native, "heyoka": taylor_batch, "fused": fused}  # the faster one first
     asked: dict[str, Any] = {"device": flat.device, "atol": atol, "levels": levels}
     chosen = "torch" if engine == "auto" else engine
     if engine == "auto":
         for name, other in others.items():
+            if name == "fused" and flat.device.type != "cpu":
+                continue  # not measured there yet
             if other.pays(model, batch) and not other.obstacle(model, all_losses, **asked):
                 chosen = name
                 break
@@ -202,6 +206,8 @@ def integrate_batch(
         raise InputError(f"given engine={engine!r}, {obstacle}")
     if chosen == "torch":
         found = lockstep.run(model, all_losses, flat, stops, **options, levels=levels)
+    elif chosen == "fused":
+        found = fused.run(model, all_losses, flat, stops, **options, levels=levels)
     else:
         found = others[chosen].run(model, all_losses, flat, stops, **options)
     sizes = [math.prod(shape) for shape in shapes.values()]

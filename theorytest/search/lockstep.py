@@ -16,8 +16,11 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from theorytest.search import crossing
+from theorytest.search import control, crossing
+from theorytest.search.control import TICKS, TINY, Columns, reached
 from theorytest.search.field import Field
+from theorytest.search.fused import FusedStepper, controls
+from theorytest.search.fused import columns as columns_of
 from theorytest.search.outcome import APART, BUDGET, DONE, LOST, NOT_FINITE, SINGULAR, UNIT, Outcome
 from theorytest.search.stepper import Stepper
 
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from theorytest.search.crossing import Level
     from theorytest.search.loss_batch import LossBatch
 
-TICKS = 2**52  # per segment between two output times
 SHRUNK = 2.0**-16  # of the time reached: steps below this belong to a blow-up
 CACHE = 36_000  # parameters of all columns, so that the stages of a step stay near one core (measured)
 LEAST_COLUMNS = 128
@@ -35,12 +37,7 @@ MEMORY = 2**25  # the same on a device whose work is limited by launching it
 FEW = 128  # columns that are not worth new buffers
 RECORD = 16  # columns are recorded together when one in so many has come to an output time
 REFILL = 8  # columns are filled again when one in so many is free
-LEAST, MOST, SAFETY = 0.2, 5.0, 0.95  # of the next step, against the last one
-# Exponents of a step's error and of the one before it (a PI controller: Gustafsson 1991; these, Hairer and Wanner II,
-# Section IV.2): against none for the latter, as many steps with a fifth of the rejections and of the error (measured).
-NOW, BEFORE = 0.7 / 8, 0.4 / 8
 SHORT, FROM_ZERO = 2.0**-40, 2.0**-10  # of the whole time: least first step, and that from a start of zeros
-TINY = 1e-300
 
 
 def run(
@@ -54,12 +51,14 @@ def run(
     max_steps: int,
     levels: Sequence[Level] = (),
     twice: bool = True,
+    fused: bool = False,
 ) -> Outcome:
     """Flows from ``start`` (batch, parameters) to the given exact times.
 
     twice: with the run that estimates errors; else there is one run, its steps meet ``rtol``, and errors are nan.
+    fused: with the compiled steps of `fused`, whose `obstacle` has been asked.
     """
-    return _Lockstep(model, losses, start, stops, rtol, atol, max_steps, levels, twice).run()
+    return _Lockstep(model, losses, start, stops, rtol, atol, max_steps, levels, twice, fused).run()
 
 
 class _Lockstep:
@@ -74,15 +73,19 @@ class _Lockstep:
         max_steps: int,
         levels: Sequence[Level],
         twice: bool,
+        fused: bool,
     ) -> None:
         import torch
 
         self.model, self.losses, self.start = model, losses, start
         self.rtol, self.atol, self.max_steps, self.levels, self.twice = rtol, atol, max_steps, levels, twice
+        self.fused = fused
         batch, self.parameters = start.shape
         device = start.device
         self.cuda = device.type == "cuda"
         self.options: dict[str, Any] = {"dtype": torch.float64, "device": device}
+        self.limits = torch.tensor([rtol, atol], **self.options)
+        self.most_steps = torch.tensor(max_steps, device=device)
         ends = [Fraction(0), *stops]
         self.begins = torch.tensor([float(t) for t in ends[:-1]], **self.options)
         self.segments = torch.tensor([float(b - a) for a, b in pairwise(ends)], **self.options)
@@ -102,7 +105,8 @@ class _Lockstep:
         room = MEMORY if self.cuda else CACHE
         copies = 2 if self.twice else 1
         most = max(LEAST_COLUMNS, room // max(1, copies * self.parameters))
-        self._make(max(1, -(-batch // -(-batch // most))))  # rounds of equal size
+        # Rounds of equal size; compiled steps are of one size, some columns of which may stay free.
+        self._make(columns_of(self.model, self.start.device) if self.fused else max(1, -(-batch // -(-batch // most))))
         self._fill(torch.arange(self.columns, device=self.start.device))
         while True:
             self._advance()
@@ -115,7 +119,7 @@ class _Lockstep:
                 return self.result
             if self.waiting < batch and len(free) * REFILL >= self.columns:
                 self._fill(free)
-            elif self.waiting >= batch and 4 * (self.columns - len(free)) <= self.columns > FEW:
+            elif not self.fused and self.waiting >= batch and 4 * (self.columns - len(free)) <= self.columns > FEW:
                 self._shrink((~empty).nonzero()[:, 0])
 
     # -- columns -----------------------------------------------------------------------------------------------------
@@ -126,18 +130,15 @@ class _Lockstep:
 
         self.columns = columns
         device = self.start.device
-        self.main = Stepper(Field(self.model, self.losses, (2 if self.twice else 1) * columns, device), self.parameters)
-        self.half = Stepper(Field(self.model, self.losses, columns, device), self.parameters) if self.twice else None
+        self.main = self._stepper(2 if self.twice else 1)
+        self.half = self._stepper(1) if self.twice else None
+        self.control = controls(columns, str(device), twice=self.twice) if self.fused else control
         self.recorded = False
-        self.instance, self.stop, self.attempted, self.accepted = (
-            torch.zeros(columns, dtype=torch.long, device=device) for _ in range(4)
-        )
+        self.instance, self.stop, *counts = (torch.zeros(columns, dtype=torch.long, device=device) for _ in range(4))
         self.instance.fill_(-1)
-        self.left, self.tick, self.begin, self.proposal, self.size, self.before = (
-            torch.zeros(columns, **self.options) for _ in range(6)
-        )
-        self.left += float(TICKS)
-        self.tick += 1.0
+        self.at = Columns._make([*(torch.zeros(columns, **self.options) for _ in range(6)), *counts])
+        self.at.left.fill_(float(TICKS))
+        self.at.tick.fill_(1.0)
         # Difference of the two runs; sums of the errors of steps by the method and by rounding; largest slope so far.
         self.estimates = torch.zeros((4, columns), **self.options)
         # Of each run: the first times at which quantities reach their levels, and the quantities at the state.
@@ -145,14 +146,17 @@ class _Lockstep:
         self.crossed = torch.full((runs, many, columns), torch.nan, **self.options)
         self.quantities = torch.full((runs, many, columns), torch.nan, **self.options)
 
+    def _stepper(self, runs: int) -> Stepper | FusedStepper:
+        """Steps of all columns of so many runs."""
+        if self.fused:
+            return FusedStepper(Field(self.model, self.losses, self.columns, self.start.device), self.parameters, runs)
+        return Stepper(Field(self.model, self.losses, runs * self.columns, self.start.device), self.parameters)
+
     def _states(self) -> torch.Tensor:
         """A view of the states, (parameters, runs, columns); the last run is the result."""
         return self.main.state.view(self.parameters, -1, self.columns)
 
-    VECTORS = (
-        "instance", "stop", "attempted", "accepted", "left", "tick", "begin", "proposal", "size", "before", "estimates",
-        "crossed", "quantities",
-    )  # fmt: skip
+    VECTORS = ("instance", "stop", "estimates", "crossed", "quantities")
 
     @property
     def gap(self) -> torch.Tensor:
@@ -162,20 +166,19 @@ class _Lockstep:
     def _shrink(self, kept: torch.Tensor) -> None:
         """Go on with fewer columns."""
         held = {name: getattr(self, name)[..., kept] for name in self.VECTORS}
-        states = self._states()[..., kept]
+        at, states = Columns._make(x[kept] for x in self.at), self._states()[..., kept]
         self._make(len(kept))
         for name, values in held.items():
             getattr(self, name).copy_(values)
+        self.at = at
         self._states().copy_(states)
         self._load()
 
     def _load(self) -> None:
-        import torch
-
         which = self.instance.clamp_min(0)
-        self.main.field.load(torch.cat([which, which]) if self.twice else which)
-        if self.half is not None:
-            self.half.field.load(which)
+        for stepper in (self.main, self.half):
+            if stepper is not None:
+                stepper.field.load(which.repeat(stepper.field.columns // len(which)))
 
     def _fill(self, free: torch.Tensor) -> None:
         """Begin waiting instances in free columns."""
@@ -191,14 +194,14 @@ class _Lockstep:
         self._load()
         size = now.abs().amax(-1)
         slope = self.main.slopes().view(self.parameters, -1, self.columns)[:, 0, free].abs().amax(0)
-        self.attempted[free] = self.accepted[free] = 0
-        self.before[free], self.left[free], self.size[free] = 1.0, float(TICKS), size
+        self.at.attempted[free] = self.at.accepted[free] = 0
+        self.at.before[free], self.at.left[free], self.at.size[free] = 1.0, float(TICKS), size
         self.estimates[:, free] = 0.0
         self.estimates[2:, free] = torch.stack([UNIT * size, slope])  # an exact start was rounded to float64
         self._at(free, torch.zeros_like(free))
         guess = (0.5 * self.rtol**0.125 * (size + self.atol) / slope.clamp_min(TINY)).clamp_min(self.end * SHORT)
         guess = torch.where(size > 0, guess, self.end * FROM_ZERO)
-        self.proposal[free] = torch.where(slope > 0, guess, self.end)
+        self.at.proposal[free] = torch.where(slope > 0, guess, self.end)
         bad = ~(torch.isfinite(now).all(-1) & torch.isfinite(slope))
         if self.levels:
             self.crossed[..., free] = torch.nan
@@ -222,14 +225,14 @@ class _Lockstep:
         who = self.instance[columns]
         result = self.result
         result.status[who] = status
-        result.reached[who] = self.begin[columns] + (TICKS - self.left[columns]) * self.tick[columns]
-        result.steps[who] = self.accepted[columns]
-        result.rejected[who] = self.attempted[columns] - self.accepted[columns]
+        result.reached[who] = reached(self.at)[columns]
+        result.steps[who] = self.at.accepted[columns]
+        result.rejected[who] = self.at.attempted[columns] - self.at.accepted[columns]
         if self.levels:
             result.crossed[:, who] = self.crossed[-1][:, columns]
             gap = (self.crossed[-1] - self.crossed[0])[:, columns].abs()
             result.crossed_error[:, who] = gap if self.twice else gap * float("nan")
-        self.instance[columns], self.proposal[columns] = -1, 0.0
+        self.instance[columns], self.at.proposal[columns] = -1, 0.0
         self.changed = True  # there is room
 
     def _finish(self, columns: torch.Tensor) -> None:
@@ -244,80 +247,50 @@ class _Lockstep:
         """One attempted step of every column; a free one has a proposal of 0 and stays as it is."""
         import torch
 
-        n, left = self.columns, self.left
-        # Two even parts, and no sliver left over at the end. Whole numbers below 2^53: exact in float64.
-        wanted = (self.proposal / self.tick).clamp_(max=float(TICKS))
-        part = torch.where(wanted * 2 > left, left * 0.5, wanted)
-        ticks = torch.where(wanted >= left, left, (part * 0.5).floor_() * 2)
-        h, moving = ticks * self.tick, ticks > 0  # at an output time, columns wait to be recorded together
+        n, at = self.columns, self.at
+        ticks, h = self.control.planned(at.proposal, at.left, at.tick)
         if self.cuda and not self.recorded:
             self.recorded = True
             for stepper in (self.main, self.half):
-                if stepper is not None and stepper.field.entries is not None:
+                if isinstance(stepper, Stepper) and stepper.field.entries is not None:
                     stepper.capture()
         states = self._states()
         self.main.step(torch.cat([h, h * 0.5]) if self.twice else h)
         coarse = self.main.new.view(self.parameters, -1, n)[:, 0]
-        fine, gap = coarse, self.gap
-        largest = self.main.largest().view(3, -1, n)[:, 0]
-        size, (five, three) = torch.maximum(self.size, largest[0]), largest[1:].square()
-        scale = (size * self.rtol).add_(self.atol + TINY)
-        ratio = five / (five + 0.01 * three).sqrt_().clamp_min_(TINY) / scale
-        finite = torch.isfinite(size + ratio)
+        sizes = self.main.largest().view(3, -1, n)[:, 0]
+        fine, second = coarse, ()
         if self.half is not None:
             self.half.state.copy_(self.main.new.view(self.parameters, 2, n)[:, 1])
             self.half.step(h * 0.5)
             fine = self.half.new
-            gap = (coarse - fine).abs_().amax(0)
-            finite &= torch.isfinite(gap)
-        accept = moving & finite & (ratio <= 1)
-        if self.twice:
-            # Rounded targets and residuals disturb the slope by units of what it was, not of what may be left of it.
-            steep = self.main.slope.view(self.parameters, -1, n)[:, 0].abs().amax(0) / (h + TINY)
-            steep = torch.maximum(self.estimates[3], steep)
-            _, local, rounding, _ = self.estimates
-            rounding = rounding + UNIT * (2 * size + 16 * h * steep)
-            kept = torch.stack([gap, local + ratio * scale, rounding, steep])
-            torch.where(accept, kept, self.estimates, out=self.estimates)
+            slope = self.main.slope.view(self.parameters, -1, n)[:, 0].abs().amax(0)
+            second = (self.estimates, slope, (coarse - fine).abs_().amax(0))
+        now, accept, stuck, ended, counts, estimates = self.control.judged(
+            at, self.instance, ticks, h, sizes, self.limits, self.most_steps, *second
+        )
         if self.levels:
             self._cross(states, coarse, fine, h, accept)
         torch.where(accept, coarse, states[:, 0], out=states[:, 0])
         if self.twice:
+            self.estimates = estimates
             torch.where(accept, fine, states[:, 1], out=states[:, 1])
-        ratio = ratio.clamp_(1e-4, 1e9)
-        factor = (ratio**-NOW * self.before).mul_(SAFETY).clamp_(LEAST, MOST)
-        factor = torch.where(finite, factor, LEAST)
-        # A step cut short by the end of the segment does not shorten the next one.
-        grown = torch.maximum(h * factor, self.proposal * (factor >= 1))
-        self.proposal = torch.where(moving, torch.where(accept, grown, h * factor), self.proposal)
-        self.before = torch.where(accept, ratio**BEFORE, self.before)
-        self.size = torch.where(accept, largest[0], self.size)
-        self.left = left - ticks * accept
-        self.attempted += moving
-        self.accepted += accept
-        # The end of time of an instance: its steps have shrunk to 2^-40 of the time that it has behind it.
-        reached = self.begin + (TICKS - self.left) * self.tick
-        stuck = (self.proposal < torch.maximum(reached * 2.0**-40, 4 * self.tick)) | (self.attempted >= self.max_steps)
-        if self.twice:
-            stuck |= self.gap > APART * self.size
-        ended, live = self.left <= 0, self.instance >= 0
-        stuck, ended = stuck & live & ~ended, ended & live
-        counts = torch.stack([stuck.any().long(), ended.sum(), live.sum()]).tolist()
-        if counts[0] or counts[1] * RECORD >= counts[2]:
+        self.at = now
+        any_stuck, many, live = counts.tolist()
+        if any_stuck or many * RECORD >= live:
             columns = (stuck | ended).nonzero()[:, 0]
-            self._end(columns, reached[columns])
+            self._end(columns)
 
-    def _end(self, columns: torch.Tensor, reached: torch.Tensor) -> None:
+    def _end(self, columns: torch.Tensor) -> None:
         """Columns that have come to an output time, or cannot go on."""
         import torch
 
-        proposal, tick = self.proposal[columns], self.tick[columns]
-        ended = self.left[columns] <= 0
-        apart = self.gap[columns] > APART * self.size[columns]
-        small = ~ended & (proposal < torch.maximum(reached * 2.0**-40, 4 * tick))
-        spent = ~ended & (self.attempted[columns] >= self.max_steps)
+        proposal, tick, time = (x[columns] for x in (self.at.proposal, self.at.tick, reached(self.at)))
+        ended = self.at.left[columns] <= 0
+        apart = self.gap[columns] > APART * self.at.size[columns]
+        small = ~ended & (proposal < torch.maximum(time * 2.0**-40, 4 * tick))
+        spent = ~ended & (self.at.attempted[columns] >= self.max_steps)
         # The runs come apart before a blow-up too, whose time they know only so well; there steps have become small.
-        shrunk = small | (apart & (proposal < reached * SHRUNK))
+        shrunk = small | (apart & (proposal < time * SHRUNK))
         code = torch.where(shrunk, SINGULAR, torch.where(apart, LOST, BUDGET))
         stuck = small | spent | apart
         self._record(columns[ended & ~apart])
@@ -334,7 +307,7 @@ class _Lockstep:
         gap, local, rounding, _ = self.estimates[:, columns]
         growth = torch.where(local > 0, gap / local.clamp_min(TINY), torch.ones_like(gap)).clamp(1.0, 1e16)
         self.result.error[stop, who] = gap + growth * rounding if self.twice else gap * torch.nan
-        self.left[columns] = float(TICKS)
+        self.at.left[columns] = float(TICKS)
         self._at(columns, stop + 1)
         self._finish(columns[stop + 1 >= len(self.segments)])
 
@@ -342,20 +315,20 @@ class _Lockstep:
         """The segment that columns are in: the one before their next output time."""
         self.stop[columns] = stop
         at = stop.clamp_max(len(self.segments) - 1)
-        self.tick[columns], self.begin[columns] = self.segments[at] / TICKS, self.begins[at]
+        self.at.tick[columns], self.at.begin[columns] = self.segments[at] / TICKS, self.begins[at]
 
     def _cross(
         self, states: torch.Tensor, coarse: torch.Tensor, fine: torch.Tensor, h: torch.Tensor, accept: torch.Tensor
     ) -> None:
         """The first times at which quantities reach their levels, in this step."""
-        reached = self.begin + (TICKS - self.left) * self.tick
-        parts = [(0, states[:, 0], coarse, reached, h)]
+        begin = reached(self.at)
+        parts = [(0, states[:, 0], coarse, begin, h)]
         if self.half is not None:
             middle = self.half.state
-            parts = [*parts, (1, states[:, 1], middle, reached, h / 2), (1, middle, fine, reached + h / 2, h / 2)]
-        for which, x, new, begin, step in parts:
+            parts = [*parts, (1, states[:, 1], middle, begin, h / 2), (1, middle, fine, begin + h / 2, h / 2)]
+        for which, x, new, time, step in parts:
             later = crossing.quantities(self.model, self.levels, new.t())
             crossing.note(
-                self.model, self.losses, self.levels, self.instance, x, begin, step, accept & (self.instance >= 0),
+                self.model, self.losses, self.levels, self.instance, x, time, step, accept & (self.instance >= 0),
                 self.quantities[which], later, self.crossed[which],
             )  # fmt: skip

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theorytest.search import dop853, lockstep
+from theorytest.search import control, dop853, lockstep
 from theorytest.search.entrywise import Pattern, values_of
 from theorytest.search.field import contraction_of, inverse_of
 from theorytest.search.outcome import APART, DONE, UNIT, Outcome
@@ -271,11 +271,11 @@ def source(model: Any, base: Any, pattern: Pattern) -> str:
         stages=dop853.STAGES,
         field="\n  ".join(_field(model, base, pattern)),
         steps="\n  ".join(stages),
-        safety=lockstep.SAFETY.hex(),
+        safety=control.SAFETY.hex(),
         short=lockstep.SHORT.hex(),
         from_zero=lockstep.FROM_ZERO.hex(),
-        now=lockstep.NOW.hex(),
-        earlier=lockstep.BEFORE.hex(),
+        now=control.NOW.hex(),
+        earlier=control.BEFORE.hex(),
         apart=APART.hex(),
         unit=UNIT.hex(),
         result=_sum(dop853.B),

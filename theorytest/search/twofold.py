@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theorytest.search import lockstep
+from theorytest.search import control, lockstep
 from theorytest.search.outcome import APART, DONE, LOST, UNIT, Outcome
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run(
         size = torch.maximum(result.states.abs().amax(-1), start.abs().amax(-1)).cummax(0).values
         taken = result.steps.clamp_min(1)
         # Rounding grows as the errors of the steps do, each of which is about the tolerance.
-        growth = (gap / (taken * rtol * size).clamp_min(lockstep.TINY)).clamp(1.0, 1e16)
+        growth = (gap / (taken * rtol * size).clamp_min(control.TINY)).clamp(1.0, 1e16)
         result.error.copy_(gap + growth * UNIT * size * (18 * taken + 1))
         lost = (gap > APART * result.states.abs().amax(-1)).any(0)
         result.status[lost] = LOST
