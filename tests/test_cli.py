@@ -134,7 +134,7 @@ def test_a_missing_certificate_is_a_difference(project: Path, theorytest):
     made["statements"][0]["controls"][0]["certificate"] = None
     Path("less.json").write_text(json.dumps(made))
     code, out, _ = theorytest("diff", 1, "less.json")
-    assert code == 1 and len(out.splitlines()) == 2
+    assert code == 1 and len(out.splitlines()) == 3
     assert "T-1 " in out and "PROVED -> PROVED  a certificate was removed" in out
     assert "T-1/unequal_speeds" in out and "REFUTED -> REFUTED  a certificate was removed" in out
 
