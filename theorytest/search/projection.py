@@ -111,17 +111,19 @@ def violations(problem: Problem, seed: Any) -> Seen:
         _sweep(problem, moving, slack, draw)
         if sweep % 5 == 4:
             held.append(_looked(problem, moving, seen))
-    chosen = np.concatenate([points for points, _ in held], 1)
-    margin = np.concatenate([margin for _, margin in held])
+    chosen = np.concatenate([points for points, _, _ in held], 1)
+    margin, share = (np.concatenate([found[k] for found in held]) for k in (1, 2))
     if not margin.size:
         return seen
-    order = np.argsort(margin)
-    _refined(problem, chosen[:, order[: 2 * KEPT]], margin[order[: 2 * KEPT]], draw, seen)
+    # By the margin, and by its part of the sides: rounding at large numbers hides failures at small ones.
+    order = np.unique(np.concatenate([np.argsort(margin)[:KEPT], np.argsort(share)[:KEPT]]))
+    _refined(problem, chosen[:, order], margin[order], draw, seen)
     return seen
 
 
 def _drawn(draw: Any, rows: int, columns: int) -> Any:
-    """Half of one common size a point and half of a size for each number; signs, zeros, and equal numbers."""
+    """A third of a size near 1, a third of any common size, a third of a size for each number; signs, zeros, and equal
+    numbers."""
     sizes = 10.0 ** draw.uniform(-DECADES, DECADES, (rows, columns))
     third = columns // 3
     sizes[:, :third] = 10.0 ** draw.uniform(-3, 3, third)
@@ -135,16 +137,16 @@ def _drawn(draw: Any, rows: int, columns: int) -> Any:
     return points
 
 
-def _looked(problem: Problem, points: Any, seen: Seen) -> tuple[Any, Any]:
-    """Count points, and return the worst of those that meet the conditions, with their margins; half of them by the
-    margin, half by what it is of the size of the sides."""
+def _looked(problem: Problem, points: Any, seen: Seen) -> tuple[Any, Any, Any]:
+    """Count points, and return the worst of those that meet the conditions, with their margins and what part of the
+    sides these are; half of them by the one, half by the other."""
     margin, size, met = problem.margins(points)
     fine = met & np.isfinite(margin)
     seen.count += int(fine.sum())
     for held, chosen in ((seen.undefined, np.flatnonzero(met & ~fine)), (seen.met, np.flatnonzero(met))):
         held += [{n: float(points[i, k]) for i, n in enumerate(problem.names)} for k in chosen[:4]]
     if not fine.any():
-        return points[:, :0], margin[:0]
+        return points[:, :0], margin[:0], margin[:0]
     surely = np.where(np.abs(margin) > 1e-12 * size, margin, 0.0)[fine]
     low = float(surely.min())
     seen.least = low if seen.least is None else min(seen.least, low)
@@ -155,7 +157,7 @@ def _looked(problem: Problem, points: Any, seen: Seen) -> tuple[Any, Any]:
     worst = np.argsort(np.where(fine, margin, np.inf))[:KEPT]
     chosen = np.unique(np.concatenate([worst, np.argsort(share)[:KEPT]]))
     chosen = chosen[fine[chosen]]
-    return points[:, chosen].copy(), margin[chosen]
+    return points[:, chosen].copy(), margin[chosen], share[chosen]
 
 
 def _sweep(problem: Problem, points: Any, slack: Any, draw: Any) -> None:
