@@ -621,7 +621,7 @@ class _Composer:
                 (
                     d.Strong("What no certificate covers: "),
                     "evidence with its plots, what a control is said to change, the reasons that a run gives for what "
-                    "it leaves open, names of files, versions and times. These are the record's own words; ",
+                    "it leaves open, names of files, seed, versions and times. These are the record's own words; ",
                     d.Code("verify"),
                     " makes them again.",
                 )
