@@ -10,7 +10,7 @@ import pytest
 
 from theorytest.enclose.flowpipe import enclose_problem
 from theorytest.kernel.check import check
-from theorytest.kernel.claim import AlongEveryFlow, TendsToEqual
+from theorytest.kernel.claim import AlongEveryFlow, AtStart, Flow, Identity, SymmetricGradient, TendsToEqual
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.every_flow import (
     CONSERVED,
@@ -21,10 +21,11 @@ from theorytest.kernel.every_flow import (
     violation,
 )
 from theorytest.kernel.initial_value import MeasuredLoss, Measurement, Slope
-from theorytest.kernel.parameterization import Array
+from theorytest.kernel.parameterization import Array, Focus
 from theorytest.kernel.quantity import Atom, Comparison, entry_names, exact_state, from_start, holds, value, written_out
 from theorytest.kernel.scalar import Exp, Power, scalar, sqrt
 from theorytest.kernel.statement import Assumption, Certificate, Instance, Statement, Witness
+from theorytest.kernel.terms import zero
 from theorytest.models import DEEP_MATRIX
 
 SIZES = (("L", 2), ("d_in", 1), ("d_out", 1), ("h", (1,)))
@@ -100,6 +101,32 @@ def test_assumptions_are_about_the_start():
     small = compare(END.variable, "<", 1, END)
     assert "given 0" in verdict(along(GROWS), witness, small).reason
     assert verdict(along(GROWS), witness, compare(1, "<", END.variable, END)).status == "REFUTED"
+
+
+def test_what_is_assumed_of_the_loss_is_not_met_by_another_gradient():
+    """The loss itself says what its gradient is: a tensor beside it is not that gradient, at the start or later."""
+    sizes = (("L", 1), ("d_in", 2), ("d_out", 2), ("h", ()))
+    unit = Array((2, 2), tuple(map(Fraction, (1, 0, 0, 1))))
+    bare = Instance(sizes=sizes, blocks=(("W[1]", unit),))
+    instance = replace(bare, gradient=unit)
+    upper = MeasuredLoss((Measurement((((0, 1), Fraction(1)),), Fraction(5)),), SQUARE)
+    above, below = Atom("entry", "", (1, 2)), Atom("entry", "", (2, 1))
+    close = along(compare(above.variable, "<=", below.variable + 1, above, below), sizes=sizes)
+    steps = enclose_problem(problem_of(close, bare, upper), Fraction(2), digits=15).steps
+    assert verdict(close, Witness(bare, (upper, steps))).status == "REFUTED"
+    symmetric = compare(above.variable, "=", below.variable, above, below)
+    # From a symmetric matrix, with a gradient that is symmetric at all symmetric matrices, the flow stays symmetric.
+    given = symmetric, SymmetricGradient(DEEP_MATRIX)
+    assert verdict(close, Witness(instance, (upper, steps)), *given).status == "UNDECIDED"
+    # And from a critical point of the loss it does not move.
+    flow = Flow(DEEP_MATRIX, Focus())
+    critical = AtStart(Identity(DEEP_MATRIX.gradient(flow.focus), zero(*DEEP_MATRIX.gradient(flow.focus).free)), flow)
+    nothing = replace(instance, gradient=Array((2, 2), (Fraction(0),) * 4))
+    found = verdict(close, Witness(nothing, (upper, steps)), symmetric, critical)
+    assert found.status == "UNDECIDED" and "no loss gradient of its own" in found.reason
+    single = replace(start(1, 2), gradient=Array((1, 1), (Fraction(0),)))
+    apart = limit(compare(ONE.variable, "=", TWO.variable, ONE, TWO))
+    assert "no loss gradient of its own" in verdict(apart, Witness(single, (loss(), CONSERVED))).reason
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ def problem_of(claim: AlongEveryFlow | TendsToEqual, instance: Instance, loss: M
     has_sizes(claim.sizes, instance)
     if claim.loss is not None and loss != claim.loss:
         raise KernelError("the claim is about another loss")
+    if instance.gradient is not None:  # what is assumed of the loss gradient would be read off this one
+        raise KernelError("the loss says what its gradient is: no loss gradient of its own was needed")
     blocks = dict(instance.blocks)
     order = claim.parameterization.at(dict(instance.sizes)).blocks
     if set(order) != set(blocks):
