@@ -285,6 +285,8 @@ def test_bad_requests_are_told_in_one_line() -> None:
         ({"theta0": start | {"W[1]": [[float("nan"), 0], [0, 1]]}}, "inexact"),
         ({"model": None}, "theorytest.models"),
         ({"t": None}, "rational"),
+        ({"loss": HalfSum({(0, 1): 10**400})}, "float64"),
+        ({"theta0": start | {"W[1]": [[10**400, 0], [0, 1]]}}, "float64"),
         ({"t": float("inf")}, "inexact"),
     ]
     for change, word in requests:

@@ -628,6 +628,21 @@ def enclose_problem(
     begin = time.monotonic()
     with _told("the subspace"):
         search = Searcher(problem, basis or invariant_basis(problem, pieces_at(problem)))
+    try:
+        found = _found(search, until, begin, digits, max_seconds, max_steps)
+    except OverflowError as error:
+        raise InputError(
+            "given a start, targets or a time beyond 10^308, needed numbers that float64 holds: rescale the problem"
+        ) from error
+    if not found.steps:
+        raise InputError(f"no step could be enclosed ({found.status}): given {digits=}, {max_seconds=}, t = {until}")
+    steps = kernel.FlowSteps(digest(problem), search.enclosure.basis, tuple(found.steps))
+    pieces = [part for piece in found.pieces for part in piece.parts()]
+    return Flowpipe(problem, steps, Trajectory(problem, pieces), until, found.status)
+
+
+def _found(search: Searcher, until: Fraction, begin: float, digits: int, max_seconds: float, max_steps: int) -> Search:
+    """A run with as many digits beyond the asked ones as errors grow; with more where these do not do."""
     growth = search.growth(until, deadline=begin + max_seconds / 4)
     extra = 2 + math.ceil(growth * math.log10(2))
     found = search.run(until, Plan.of(digits + extra), deadline=begin + max_seconds, max_steps=max_steps)
@@ -637,11 +652,7 @@ def enclose_problem(
             break
         extra += missing + 1
         found = search.run(until, Plan.of(digits + extra), deadline=begin + max_seconds, max_steps=max_steps)
-    if not found.steps:
-        raise InputError(f"no step could be enclosed ({found.status}): given {digits=}, {max_seconds=}, t = {until}")
-    steps = kernel.FlowSteps(digest(problem), search.enclosure.basis, tuple(found.steps))
-    pieces = [part for piece in found.pieces for part in piece.parts()]
-    return Flowpipe(problem, steps, Trajectory(problem, pieces), until, found.status)
+    return found
 
 
 def _require_basis(basis: Any, count: int) -> None:
