@@ -93,6 +93,8 @@ no_norm = Statement(
         "inf is any number, so in particular the least norm over the solutions; small starts: det(alpha W) has the "
         "sign of det W for every alpha > 0 (RC20-Rescale), and det W > 0 has probability 1/2 "
         "(RC20-Prop3)",
+        "the conjecture is affirmed on condition that there are such starts whose loss tends to 0, which is not part "
+        "of this statement (for depth 2 and multiples of the identity it is RC20-Prop4)",
     ),
 )
 
@@ -131,8 +133,9 @@ probable = Statement(
     example=at_start(3, diagonal, diagonal, diagonal, p_plus=HALF, p_event=1),
     deviations=(
         *corollary.deviations,
-        "probabilities enter through those of the two events; that the second contains the first is RC20-Cor1, which "
-        "is the rest of the claim (for a start with det W(0) > 0)",
+        "probabilities enter through those of the two events: of them 1/2 <= p_event alone is derived, from p_plus <= "
+        "p_event; that the second event contains the first is RC20-Cor1, which is the rest of the claim (for a start "
+        "with det W(0) > 0)",
     ),
 )
 

@@ -1,13 +1,14 @@
 """Gradient descent on linear regression from the origin finds the solution of least norm (RC20 introduction).
 
 A step from w = X^T u gives w - eta X^T (X w - y) = X^T (u - eta (X w - y)): iterates from the row space stay in it. The
-row space is closed, so that a limit lies in it. If w = X^T u and v both solve X w = y, then X (v - w) = 0, so that
-w is orthogonal to v - w and ||v||^2 = ||w||^2 + ||v - w||^2.
+row space is closed, so that a limit lies in it. A limit is a point from which no step moves, X^T (X w - y) = 0; for
+consistent data, y = X v, it is a solution, since ||X w - y||^2 = <w - v, X^T (X w - y)>. If w = X^T u and v both solve
+X w = y, then X (v - w) = 0, so that w is orthogonal to v - w and ||v||^2 = ||w||^2 + ||v - w||^2.
 """
 
 from fractions import Fraction
 
-from theorytest import Array, Assumption, Identity, Instance, Source, Statement, Tensor, Witness, control, proof
+from theorytest import Array, Assumption, Identity, Instance, Source, Statement, Tensor, Witness, control, proof, zero
 from theorytest.kernel.rules import Use
 
 X = Tensor("X", ("m", "d"))
@@ -49,7 +50,10 @@ iterates = Statement(
     claim=step,
     scope="all sizes, data, step sizes",
     example=AT_ORIGIN,
-    deviations=("from the origin (u = 0), all iterates lie in the row space by induction, and so does their limit",),
+    deviations=(
+        "from the origin (u = 0), all iterates lie in the row space by induction, and so does their limit, if there is "
+        "one (as the paper assumes); it is a solution by RC20-Intro-LS/limit, of least norm by RC20-Intro-LS/least",
+    ),
 )
 
 
@@ -70,6 +74,47 @@ def opposite_residual():
     """y - X w in place of X w - y on one side."""
     wrong = in_row_space(w["i"] - eta * (X["k", "i"] * residual).sum("k"), u["k"] + eta * residual)
     return wrong, Witness(AT_ORIGIN)
+
+
+size = (residual * residual).sum("k")
+AT_REST = Assumption(
+    "at rest", "X^T (X w - y) = 0, as at a limit", Identity((X["k", "i"] * residual).sum("k"), zero(("i", "d")))
+)
+limit = Statement(
+    id="RC20-Intro-LS",
+    label="RC20-Intro-LS/limit",
+    kind="claim",
+    title="Where no step of gradient descent moves w, and the data are consistent, w is a solution",
+    source=SOURCE,
+    assumptions=(AT_REST, OTHER),
+    claim=Identity(size, zero()),
+    scope="all sizes, consistent data",
+    example=numbers(X=(1, 1), w=(1, 1), v=(2, 0), y=(2,)),
+    deviations=("a limit of iterates w - eta X^T (X w - y), eta > 0, is at rest: both sides have the same limit",),
+)
+
+
+@proof(limit)
+def by_consistency(derive):
+    derive.apply(
+        "combination",
+        derive.assume("at rest"),
+        derive.assume("other solution"),
+        data=(limit.claim, Use(0, w["i"] - v["i"], (), ("i",)), Use(1, residual, (), ("k",))),
+        text="||X w - y||^2 = <w - v, X^T (X w - y)> + <X v - y, X w - y>",
+    )
+
+
+@control(limit, breaks="at rest")
+def elsewhere():
+    """Any w."""
+    return None, Witness(numbers(X=(1, 1), w=(0, 0), v=(2, 0), y=(2,)))
+
+
+@control(limit, breaks="other solution")
+def inconsistent_data():
+    """Inconsistent data, X = 0 and y = 1: every w is at rest, and none is a solution."""
+    return None, Witness(numbers(X=(0, 0), w=(0, 0), v=(0, 0), y=(1,)))
 
 
 square = (w["i"] * w["i"]).sum("i")

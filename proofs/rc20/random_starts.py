@@ -132,26 +132,32 @@ SYMMETRIC = Assumption(
 )
 REGULAR = Assumption(
     "regular",
-    "singular matrices have probability 0: they are the zeros of a nonzero polynomial, and the laws are continuous",
+    "singular matrices have probability 0, as they have where the entries are independent and no number has positive "
+    "probability",
     Identity(null, scalar(0)),
 )
 SECTION = Source("RC20", "Proposition 3")
 EVENTS = (
-    "probabilities enter through those of the events of the proof and the instances of the axioms there",
-    '"continuous" must mean that singular matrices have probability 0: that single numbers have is not enough',
+    "probabilities enter through those of the events of the proof and the instances of the axioms there: what is "
+    "proved is how they combine",
 )
 
 single = Statement(
     id="RC20-Prop3",
     label="RC20-Prop3/i",
     kind="proposition",
-    title="The determinant of a random matrix is positive, and negative, with probability 1/2",
+    title="Symmetric random matrices, almost surely invertible: det W > 0, and det W < 0, with probability 1/2",
     source=SECTION,
     assumptions=(PROBABILITIES, SYMMETRIC, REGULAR),
     claim=All((Identity(plus, scalar(HALF)), Identity(minus, scalar(HALF)), Identity(turned, -1 * determinant))),
     scope="all sizes (the change of sign by a negated row is written out for 2x2), all such laws",
     example=point(p_plus=HALF, p_minus=HALF, p_null=0, p_turned=HALF, w11=0, w12=0, w21=0, w22=0),
-    deviations=EVENTS,
+    deviations=(
+        *EVENTS,
+        "that singular matrices have probability 0 is assumed. It holds for all laws of the paper: det W is an affine "
+        "function of w11, whose coefficient is a smaller determinant; by induction on the size it is almost surely not "
+        "0, and then one value of w11 alone makes det W zero (Fubini)",
+    ),
 )
 
 
@@ -230,6 +236,10 @@ several = Statement(
     example=point(**fair, q_plus=1, q_minus=0, r_plus=HALF, r_minus=HALF),
     deviations=(
         *EVENTS,
+        '"continuous" must mean that singular matrices have probability 0, which is assumed of the other factors: that '
+        "single matrices have is not enough (control singular_factor)",
+        "of the fair factor both signs are assumed to have probability 1/2; the paper says it of one sign, which is "
+        "enough where singular matrices have probability 0",
         "independent layers with such laws are almost surely not balanced, so that this part does not feed RC20-Thm1; "
         "a balanced factorization of a matrix as in part (i) does",
     ),

@@ -258,8 +258,9 @@ rank_of_a_matrix = Statement(
     scope="all sizes and R",
     example=numbers(((1, 2), (3, 4)), 2, 2, 2),
     deviations=(
-        "rank at most R is: at most that of the R x R identity matrix; that a matrix of rank R is a sum of R outer "
-        "products is its factorization by a basis of its columns; the second claim is for d <= d', else transpose",
+        "rank at most R is: at most that of the R x R identity matrix; the second claim is for d <= d', else transpose",
+        "that a matrix of rank R is a sum of R outer products, so that rank is the least such R, is its factorization "
+        "by a basis of its columns: not part of this statement for R < min(d, d')",
     ),
 )
 

@@ -84,8 +84,9 @@ corollary = Statement(
     deviations=(
         *theorem.deviations,
         "the limits are stated with their rates: for every level K and every tolerance eta there is a positive loss "
-        "below which ||W(t)|| >= K, the effective rank is at most 1 + eta, and sigma_2 is at most eta; that the loss "
-        "tends to 0 is a premise of the corollary, and does not follow from the others",
+        "below which ||W(t)|| >= K, the effective rank is at most 1 + eta, and sigma_2 is at most eta (the effective "
+        "rank is never below 1, nor is sigma_2 below 0); that the loss tends to 0 is a premise of the corollary, and "
+        "does not follow from the others",
     ),
 )
 

@@ -457,7 +457,7 @@ equation_8 = Statement(
     deviations=(
         *static,
         *letters,
-        "b is the larger of sqrt(2) a and 8 c^2 max ||E_ij||, which by the second claim is always the latter",
+        "b is the larger of sqrt(2) a and 8 c^2 max ||E_ij||, which by RC20-Eq8, second part, is always the latter",
     ),
 )
 

@@ -257,7 +257,11 @@ norms = Statement(
     claim=Inequality(M * e11 / constant - constant**2 * total * largest, "<=", norm),
     scope="all real 2x2 matrices and observations, all norms and quasi-norms",
     example=seen(EXAMPLE, *PLAIN),
-    deviations=(*own[:1], *norm_of_entries.deviations, "the sign of the determinant is needed in (b) only"),
+    deviations=(
+        *own[:1],
+        *norm_of_entries.deviations,
+        "part (c) needs no sign of the determinant, part (b), which bounds |w11|, does",
+    ),
 )
 
 

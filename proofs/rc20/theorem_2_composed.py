@@ -72,14 +72,24 @@ theorem = Statement(
     ),
     scope=SCOPE,
     example=EXAMPLE,
-    deviations=(*unobserved.deviations[:1], *COMPOSED, *norms.deviations[1:]),
+    deviations=(
+        *unobserved.deviations[:1],
+        *COMPOSED,
+        *norms.deviations[1:],
+        "that the zero-loss set has infimal rank 1 for every b22 is not part of this statement (for b12 = b21 = 1 and "
+        "b22 = 0 it is RC20-Prop2); for the unobserved entry elsewhere see RC20-3.4(ii)/repositioned",
+    ),
 )
+
+
+def of_norms(derive):
+    """The bound of every norm at every time, whatever the sign of the determinant."""
+    return derive.apply("along-the-flow", derive.at_every_point(norms), data=(reading,), text="at W(t), for every t")
 
 
 @proof(theorem)
 def at_every_time(derive):
-    along = AlongTheFlow(derive, b12 * b21)
-    size = derive.apply("along-the-flow", derive.at_every_point(norms), data=(reading,), text="at W(t), for every t")
+    along, size = AlongTheFlow(derive, b12 * b21), of_norms(derive)
     far, gap, rank = along.at_all_times(unobserved, distance, effective_rank)
     derive.both(far, size, gap, rank, along.positive)
 
@@ -97,6 +107,8 @@ persists = Statement(
         (
             always(Inequality(level / r, "<=", M), *NEAR, EXACT),
             always(Inequality(sigma_2, "<=", 3 * r), *OF_VALUES, EXACT),
+            always(norms.claim, *OF_NORMS),
+            always(effective_rank.claim, *NEAR, *OF_VALUES),
             KEPT,
         )
     ),
@@ -104,8 +116,10 @@ persists = Statement(
     example=EXAMPLE,
     deviations=(
         *COMPOSED,
-        "as r = sqrt(2 loss) tends to 0, the first bound tends to infinity and the second to 0; with RC20-Thm2/c every "
-        "norm and quasi-norm tends to infinity; the effective rank is RC20-Thm2/e",
+        *norms.deviations[1:-1],
+        "as r = sqrt(2 loss) tends to 0, the first bound tends to infinity and the second to 0; by the first the "
+        "third, of every norm and quasi-norm, tends to infinity, and the fourth, of the effective rank, tends to 1 "
+        "where b22 = 0 (both hold for every b22)",
     ),
 )
 
@@ -132,7 +146,8 @@ def at_exact_observations(derive):
     second = real.at_most("|b22| = 0", sigma_2, 3 * r, gap, none, by=[(1, 1, (gap,))])
     conditions = (*SIDE, *NEAR, EXACT), (*SIDE, *OF_VALUES, EXACT)
     facts = [real.cut(f, *map(real.suppose, c)) for f, c in zip((first, second), conditions, strict=True)]
-    derive.both(*along.at_all_times(*facts), along.positive)
+    level_, gap_, rank = along.at_all_times(*facts, effective_rank)
+    derive.both(level_, gap_, of_norms(derive), rank, along.positive)
 
 
 APART = Inequality(scalar(0), "<", absolute(b22))
