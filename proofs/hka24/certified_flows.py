@@ -9,7 +9,7 @@ import math
 from copy import copy
 from dataclasses import replace
 from fractions import Fraction
-from functools import reduce
+from functools import cache, reduce
 from itertools import product
 from operator import add, mul
 
@@ -95,6 +95,7 @@ class Tucker:
         """||G_{r_m = r}||."""
         return q.sqrt(q.squared_slice_norm("G", m, r))
 
+    @cache  # noqa: B019 - the models live as long as this file
     def velocity(self, cell):
         """The derivative of a core entry: <-grad, x_{r_1} (x) x_{r_2} (x) x_{r_3}> (HKA24-dG)."""
         columns = [self.column(m, r) for m, r in enumerate(cell, 1)]
@@ -107,6 +108,7 @@ class Tucker:
         """The indices of the entries of a core slice."""
         return [cell for cell in CELLS if cell[m - 1] == r]
 
+    @cache  # noqa: B019 - the models live as long as this file
     def speed(self, m, r):
         """d/dt ||G_r||, by the chain rule."""
         moved = total(q.entry("G", *cell) * self.velocity(cell) for cell in self.cells(m, r))
@@ -132,6 +134,7 @@ class Tucker:
         """Δ."""
         return self.velocity(cell) / times(self.length(n, r) for n, r in enumerate(cell, 1))
 
+    @cache  # noqa: B019 - the models live as long as this file
     def delta(self, m, r):
         """δ_r: the sum over the slice of G, the product of the other norms and Δ."""
         parts = (q.entry("G", *c) * self.others(m, c) * self.alignment(c) for c in self.cells(m, r))
