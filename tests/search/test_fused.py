@@ -204,3 +204,18 @@ def test_a_compiled_model(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (gap <= 1e-8 * (1 + expected.blocks[name][:, done].abs())).all()  # two runs of that tolerance
     fused.kernels.cache_clear()
     fused.controls.cache_clear()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_fused_steps_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "COLUMNS_CUDA", 64)
+    fused.kernels.cache_clear()
+    fused.controls.cache_clear()
+    start = starts(TWO, 100)
+    here, there = (
+        integrate_batch(TWO, RC, start, [5], device=device, engine=engine)
+        for device, engine in (("cpu", "torch"), ("cuda", "fused"))
+    )
+    for name in TWO.shapes:
+        gap = (here.blocks[name] - there.blocks[name].cpu()).abs().amax((-1, -2))
+        assert (gap <= here.error + there.error.cpu()).all()
