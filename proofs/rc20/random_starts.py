@@ -2,16 +2,19 @@
 
 Changing the sign of one row keeps the law of W where entries are independent and symmetric, and changes the sign of
 det W; singular matrices have probability 0. So both signs have the same probability, and their sum is 1. For a product
-of independent matrices, one of which has both signs with probability 1/2: condition on the others.
+of independent matrices, one of which has both signs with probability 1/2: condition on the others. For small sizes the
+kernel itself shows it of all laws that have densities, null sets included.
 """
 
 from fractions import Fraction
 
 from theorytest import All, Assumption, Identity, Inequality, Instance, Source, Statement, Witness, control, proof
+from theorytest import quantity as q
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.claim import Fold, Where
 from theorytest.kernel.families import put_in, states
 from theorytest.kernel.scalar import Variable, scalar
+from theorytest.models import deep_matrix_factorization
 
 from .definitions import Given
 from .singular_values import determinant, entries
@@ -156,7 +159,8 @@ single = Statement(
         *EVENTS,
         "that singular matrices have probability 0 is assumed. It holds for all laws of the paper: det W is an affine "
         "function of w11, whose coefficient is a smaller determinant; by induction on the size it is almost surely not "
-        "0, and then one value of w11 alone makes det W zero (Fubini)",
+        "0, and then one value of w11 alone makes det W zero (Fubini); for densities and small sizes see "
+        "RC20-Prop3/sizes",
     ),
 )
 
@@ -196,6 +200,56 @@ def one_third():
     return Identity(plus, scalar(Fraction(1, 3))), Witness(single.example)
 
 
+# -- small sizes, with densities ---------------------------------------------------------------------------------------
+
+
+def row(block, columns, line=1):
+    """The names of the entries of a row of a block."""
+    return tuple(f"entry({block} at {line},{column})" for column in range(1, columns + 1))
+
+
+def fair(size, depth=1):
+    """det W > 0, and det W < 0, with probability 1/2, for a product of square matrices."""
+    model = deep_matrix_factorization(size, size, depth=depth)
+    return tuple(
+        q.probability(model, event, at_least=HALF, at_most=HALF) for event in (q.determinant() > 0, q.determinant() < 0)
+    )
+
+
+small = Statement(
+    id="RC20-Prop3",
+    label="RC20-Prop3/sizes",
+    kind="proposition",
+    title="Entries with symmetric densities: det W > 0, and det W < 0, with probability 1/2",
+    source=SECTION,
+    claim=All((*fair(1), *fair(2), *fair(3), *fair(2, depth=2))),
+    scope="1x1, 2x2 and 3x3 matrices, and products of two 2x2 matrices; independent entries, all symmetric densities",
+    deviations=("nothing is assumed of determinants or null sets; laws without a density are in RC20-Prop3/i",),
+)
+
+
+@proof(small)
+def by_a_negated_row(derive):
+    shown = []
+    for claim in small.claim.claims:
+        sizes = dict(claim.sizes)
+        flipped = row(f"W[{sizes['L']}]", sizes["d_out"])
+        shown.append(derive.apply("sign-symmetry", data=(claim, flipped), text="negate the first row"))
+    derive.both(*shown)
+
+
+def one_half(derive):
+    """It is 1/2."""
+    (claim, _), flipped = fair(2), row("W[1]", 2)
+    derive.apply("sign-symmetry", data=(claim, flipped), text="negate the first row")
+
+
+@control(small, breaks="1/2", contrary=one_half)
+def two_thirds():
+    """det W > 0 with probability 2/3 at least."""
+    return q.probability(deep_matrix_factorization(2, 2, depth=1), q.determinant() > 0, at_least="2/3")
+
+
 # -- products of random matrices ---------------------------------------------------------------------------------------
 
 other_plus, other_minus, product_plus, product_minus = (
@@ -222,7 +276,7 @@ INDEPENDENT = Assumption(
         )
     ),
 )
-fair = {"p_plus": HALF, "p_minus": HALF}
+even = {"p_plus": HALF, "p_minus": HALF}
 
 several = Statement(
     id="RC20-Prop3",
@@ -233,7 +287,7 @@ several = Statement(
     assumptions=(FAIR, OTHERS, INDEPENDENT),
     claim=All((Identity(product_plus, scalar(HALF)), Identity(product_minus, scalar(HALF)))),
     scope="all sizes, all numbers of factors, all such laws",
-    example=point(**fair, q_plus=1, q_minus=0, r_plus=HALF, r_minus=HALF),
+    example=point(**even, q_plus=1, q_minus=0, r_plus=HALF, r_minus=HALF),
     deviations=(
         *EVENTS,
         '"continuous" must mean that singular matrices have probability 0, which is assumed of the other factors: that '
@@ -267,13 +321,13 @@ def no_fair_factor():
 def singular_factor():
     """As printed, with "continuous" for "no single number has positive probability": W_2 = g E11 with g Gaussian is
     singular, and the determinant of the product is 0."""
-    return None, Witness(point(**fair, q_plus=0, q_minus=0, r_plus=0, r_minus=0))
+    return None, Witness(point(**even, q_plus=0, q_minus=0, r_plus=0, r_minus=0))
 
 
 @control(several, breaks="independent")
 def dependent_factors():
     """W_2 = W_1: the determinant of the product is a square."""
-    return None, Witness(point(**fair, q_plus=HALF, q_minus=HALF, r_plus=1, r_minus=0))
+    return None, Witness(point(**even, q_plus=HALF, q_minus=HALF, r_plus=1, r_minus=0))
 
 
 @control(several, breaks="1/2")

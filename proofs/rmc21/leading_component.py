@@ -273,7 +273,7 @@ leads = Statement(
     id="RMC21-Thm2s",
     label="RMC21-Thm2s",
     kind="lemma",
-    title="From the start alpha a the leading component escapes in bounded time; until then others are O(alpha)",
+    title="While the gradient is constant, t <= (alpha a)^-(N-2) / ((N-2) g), and the others' factors are O(alpha)",
     source=Source("RMC21", "Theorem 2, proof sketch"),
     assumptions=balanced_start.assumptions,
     claim=All((alignment.claim, AlongComponents(Flow(CP, Focus()), "N", (("c", "gamma"), ("b", "beta")), race))),
@@ -284,9 +284,12 @@ leads = Statement(
         "c and b are the norms of the factors of the leading component and of another one, g and M as in "
         "RMC21-As3(Eq9); gamma >= g by the first part, and beta <= M by Cauchy and Schwarz",
         "b^N <= alpha^N h^-(N/(N-2)), where h = d^-(N-2) - (M/g) a^-(N-2) > 0 by RMC21-As3(Eq9): norms of other "
-        "components are O(alpha^N); the end tensor leaves the region of constant gradient, hence reaches the reference "
-        "sphere, by the time (alpha a)^-(N-2) / ((N-2) g); at that time ||W_e|| = rho, so that the norm of the leading "
-        "component differs from rho by at most the sum of the others",
+        "components are O(alpha^N)",
+        "what follows for the reference sphere is not part of the claim: the flow exists at all times, as the Huber "
+        "loss is bounded below, so that the end tensor leaves the region of constant gradient, hence reaches the "
+        "sphere, by the time (alpha a)^-(N-2) / ((N-2) g); there ||W_e|| = rho, so that the norm of the leading "
+        "component differs from rho by at most the sum of the others, and is between rho / 2 and 3 rho / 2 for small "
+        "alpha",
     ),
 )
 

@@ -21,7 +21,7 @@ from theorytest import (
     control,
     proof,
 )
-from theorytest.kernel.claim import ReadConserved, Reading
+from theorytest.kernel.claim import LargestConserved, ReadConserved, Reading
 from theorytest.kernel.scalar import Variable, sqrt
 from theorytest.models import cp
 from theorytest.trials import of_a_law
@@ -72,37 +72,49 @@ definition_1 = Statement(
     title="The unbalancedness magnitude is constant in time",
     source=Source("RMC21", "Definition 1"),
     assumptions=lemma_1.assumptions,
-    claim=Conserved(unbalancedness, flow),
+    claim=LargestConserved((lemma_1.claim,)),
     scope=lemma_1.scope,
     deviations=(
-        "the magnitude is the largest absolute value, over r, n and m, of the differences whose conservation is the "
-        "claim (theorytest.models.quantities.unbalancedness_magnitude computes it)",
+        *lemma_1.deviations,
+        "the magnitude is the largest absolute value, over r, n and m, of the differences that Lemma 1 conserves "
+        "(theorytest.models.quantities.unbalancedness_magnitude computes it)",
     ),
 )
 
 
 @proof(definition_1)
 def from_lemma_1(derive):
-    derive.cite(lemma_1)
+    derive.apply("largest-conserved", derive.cite(lemma_1), text="so is the largest one")
+
+
+def order_two(*components):
+    """A state of order 2 with one entry: for each component its two factors; the loss gradient is 1."""
+    sizes = (("N", 2), ("R", len(components)), ("d", (1, 1)))
+    blocks = tuple(
+        (f"w[{n}]", Array((len(components), 1), tuple(map(Fraction, factors))))
+        for n, factors in enumerate(zip(*components, strict=True), 1)
+    )
+    return Instance(sizes, (("n", 1), ("m", 2)), blocks, Array((1, 1), (Fraction(1),)))
 
 
 @control(definition_1, breaks="pairs within one component")
 def across_components_too():
     """The largest difference over all pairs of factors, of different components as well."""
-    return Conserved(squared_norm(w_n, "r") - squared_norm(w_m, "s"), flow)
+    across = Conserved(squared_norm(w_n, "r") - squared_norm(w_m, "s"), flow)
+    return LargestConserved((across,)), order_two((3, 1), (0, 0))
 
 
-def two_factors(one, other):
-    """A state of order 2, with one component and one entry: both factors; the loss gradient is 1."""
-    sizes = (("N", 2), ("R", 1), ("d", (1, 1)))
-    blocks = tuple((f"w[{n}]", Array((1, 1), (Fraction(w),))) for n, w in enumerate((one, other), 1))
-    return Instance(sizes, (("n", 1), ("m", 2)), blocks, Array((1, 1), (Fraction(1),)))
+@control(definition_1, breaks="flow")
+def one_faster_factor():
+    """One factor moves at twice the speed."""
+    faster = Flow(CP, flow.focus, speeds=((w_n.name, Fraction(2)),))
+    return LargestConserved((Conserved(unbalancedness, faster),)), order_two((2, 1))
 
 
 def unsquared():
     """The difference of the norms themselves, and a state at which it moves."""
     norms = Reading((("x", squared_norm(w_n)), ("y", squared_norm(w_m))), flow)
-    return ReadConserved(sqrt(Variable("x")) - sqrt(Variable("y")), norms), two_factors(2, 1)
+    return ReadConserved(sqrt(Variable("x")) - sqrt(Variable("y")), norms), order_two((2, 1))
 
 
 @control(definition_1, breaks="square")

@@ -188,7 +188,7 @@ shifted = Statement(
     id="RMC21-Eq11",
     label="RMC21-Eq11",
     kind="definition",
-    title="A trajectory shifted in time is the trajectory from the point that it has reached",
+    title="dc/dt = g c^2: the solution shifted in time is the solution from the point that it has reached",
     source=Source("RMC21", "equation 11"),
     claim=Where((below(0, c), below(0, REST), below(0, LATER)), Identity(after(c, t + t0), after(after(c, t0), t))),
     scope="dc/dt = g c^2 with constant g (a balanced component of order 3), all times before it blows up",

@@ -345,7 +345,7 @@ printed = Statement(
     id="RMC21-Cor2",
     label="RMC21-Cor2/printed",
     kind="corollary",
-    title="If all balanced rank one trajectories from the reference sphere converge uniformly, so does W_e",
+    title="If all balanced rank one trajectories from the sphere converge uniformly to W*, W_e comes within eps of it",
     source=Source("RMC21", "Corollary 2"),
     assumptions=(
         Assumption(
@@ -389,7 +389,7 @@ repaired = Statement(
     id="RMC21-Cor2",
     label="RMC21-Cor2",
     kind="corollary",
-    title="If balanced rank one trajectories from the sphere, aligned at first, converge uniformly, so does W_e",
+    title="With Theorem 2: if those of them that are aligned at first converge uniformly to W*, W_e comes within eps",
     source=Source("RMC21", "Corollary 2"),
     assumptions=(
         Assumption("theorem 2", "||W_e - W_1|| <= eps / 2 at time T, if ||W_1|| <= B up to T", bounded(near, eps / 2)),
@@ -412,7 +412,8 @@ repaired = Statement(
     deviations=(
         "repaired: boundedness and uniform convergence are asked only of balanced rank one trajectories with "
         "||W_1(0)|| = rho and <-grad(0), W_1(0)> > 0 (as printed, of all that start on the sphere: RMC21-Cor2/printed)",
-        "the conclusion of RMC21-Thm2, with W_1 of that kind, is an assumption: the theorem is proved in parts",
+        "the conclusion of RMC21-Thm2, with W_1 of that kind, is an assumption: the theorem is proved in parts, and "
+        "the corollary is proved from it alone, by the triangle inequality at one time T",
     ),
 )
 
