@@ -16,7 +16,16 @@ from theorytest.kernel.errors import KernelError
 from theorytest.kernel.evolution import initial, total_derivative
 from theorytest.kernel.rules import RULES, Context
 from theorytest.kernel.scalar import ZERO, Exp, Ln, Scalar, Variable, scalar, sqrt
-from theorytest.kernel.statement import REFUTED, UNDECIDED, Certificate, Instance, Statement, Witness
+from theorytest.kernel.statement import (
+    REFUTED,
+    UNDECIDED,
+    Assumption,
+    Certificate,
+    Instance,
+    Statement,
+    Verdict,
+    Witness,
+)
 from theorytest.kernel.terms import Tensor
 
 t, x, y, g, k = (Variable(name) for name in ("t", "x", "y", "g", "k"))
@@ -270,3 +279,19 @@ def test_witnesses_through_the_kernel() -> None:
 
     assert verdict(x=1, y=0, g=1, k=2) == REFUTED
     assert verdict(x=1, y=0, g=1, k=-2) == UNDECIDED
+
+
+@pytest.mark.parametrize("assumed", [at_most(0, x), Identity(g, scalar(0)), at_most(0, t)])
+def test_what_is_assumed_of_a_function_is_not_met_at_one_time(assumed: Identity | Inequality) -> None:
+    """x' = -1 from x = 0 is no flow along which 0 <= x, whatever holds at time 0; a constant keeps its value."""
+    falls = Evolution("t", (("x", scalar(-1)),), ("g",), (), (Where((), at_most(0, x)),))
+
+    def verdict(formula: Identity | Inequality) -> Verdict:
+        statement = Statement("s", "", falls, assumptions=(Assumption("given", "", formula),))
+        numbers = tuple((name, Fraction(0)) for name in ("x", "g", "k"))
+        witness = Witness(Instance(variables=numbers))
+        return check(statement, Certificate("witness", statement.digest, witness, "me"), {})
+
+    assert verdict(at_most(0, k)).status == REFUTED
+    found = verdict(assumed)
+    assert found.status == UNDECIDED and "assumed to meet a formula: when?" in found.reason

@@ -47,7 +47,7 @@ from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Array, Block, Chain, Focus, Link, Parameterization, Product
 from theorytest.kernel.quantity import Atom, Comparison
 from theorytest.kernel.rules import balance
-from theorytest.kernel.scalar import ZERO, Variable, sqrt
+from theorytest.kernel.scalar import ONE, ZERO, Variable, sqrt
 from theorytest.kernel.spectra import as_matrix
 from theorytest.kernel.statement import (
     PROVED,
@@ -240,6 +240,12 @@ def test_what_is_assumed_of_a_state() -> None:
         verdict = witnessed(state(claim, assumed=Identity(entry.variable, ZERO)), named)
         assert verdict.status == UNDECIDED and "assumed to meet a formula: when?" in verdict.reason
         assert "does not meet" in witnessed(state(claim, assumed=at_zero), named).reason
+        # Nor where only another assumption says that the name is one of a quantity.
+        length = Atom("squared norm", "w[1]")
+        one = Comparison(length.variable, "=", ONE, (length,))
+        named = Instance(at_one.sizes, blocks=at_one.blocks, variables=((length.name, Fraction(0)),))
+        verdict = witnessed(state(claim, one=one, assumed=Identity(length.variable, ZERO)), named)
+        assert verdict.status == UNDECIDED and "assumed to meet a formula: when?" in verdict.reason
     assert witnessed(state(at_every_state), at_one).status == REFUTED
 
 

@@ -283,7 +283,8 @@ def _fails(formula: Claim, statement: Statement, instance: Instance, views: View
 
 
 def _read_names(statement: Statement) -> frozenset[str]:
-    """The variables that a statement reads off a flow or a state, in its claim or its assumptions."""
+    """The variables that a statement reads off a flow or a state, or that it names as functions of time, in its claim
+    or its assumptions."""
     held = (statement.claim, *(a.formula for a in statement.assumptions if a.formula is not None))
     names: set[str] = set()
     for part in (part for formula in held for part in _parts(formula)):
@@ -292,6 +293,10 @@ def _read_names(statement: Statement) -> frozenset[str]:
         elif isinstance(part, OF_STATES):
             comparison = part.claim if isinstance(part, AtEveryState) else part.comparison
             names |= {atom.name for atom in comparison.atoms}
+        elif isinstance(part, Comparison):
+            names |= {atom.name for atom in part.atoms}
+        elif isinstance(part, Evolution):
+            names |= {part.time, *(name for name, _ in part.rates), *part.inputs}
     return frozenset(names)
 
 
