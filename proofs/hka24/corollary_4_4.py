@@ -690,7 +690,7 @@ structured_sparsity = Statement(
     id="HKA24-Text4.2",
     label="HKA24-Text4.2",
     kind="claim",
-    title="|d/dt ||G_r||| <= M_r ||G_r||^(k+1): small slices stay small, the more so the deeper the mode",
+    title="If the product of ||x|| over the other modes is at most 1: |d/dt ||G_r||| <= M_r ||G_r||^(k+1)",
     source=Source("HKA24", "Section 4.2"),
     assumptions=(LOSS, PLAIN, NORM_BALANCE, *LETTERS, NONZERO, POWER, UP_TO_ONE, SUPREMUM),
     claim=All((NormRate(square_core, "<=", growth, flow), NormRate(square_core, ">=", -growth, flow))),
@@ -698,7 +698,8 @@ structured_sparsity = Statement(
     example=replace(EVEN, letters=(*EVEN.letters, ("ω^k", array((1,), 1)))),
     deviations=(
         *part_iii.deviations,
-        "the text is prose: this is what Theorem 4.3, equation 13 and Corollary 4.4 iii say of the exponents",
+        "the text is prose: this is what Theorem 4.3, equation 13 and Corollary 4.4 iii say of the exponents; that "
+        "large slices grow fast and others stay small, more so in deeper modes, is not part of the claim",
         "the same holds of ||w_r|| and ||A_i||, which are the same functions of time (equation 3)",
     ),
 )

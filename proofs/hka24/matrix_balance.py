@@ -212,6 +212,7 @@ equation_11 = Statement(
     ),
     deviations=(
         *BALANCE_DEVIATIONS,
+        "both decompositions have the same singular values in the same order (HKA24-SameSV), and square factors",
         "O commutes with S: it is block diagonal along equal singular values",
         "the product of all O_i is built one factor at a time, from the right: R is the product so far, T = S^j",
     ),
