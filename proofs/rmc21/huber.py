@@ -11,7 +11,7 @@ from theorytest.derive.scalar import Reals
 from theorytest.kernel.claim import Where
 from theorytest.kernel.scalar import Variable, absolute, scalar
 
-z, d, W, y = (Variable(name) for name in ("z", "delta", "W", "y"))
+z, x, d, W, y = (Variable(name) for name in ("z", "x", "delta", "W", "y"))
 HALF = Fraction(1, 2)
 WIDTH = Assumption("width", "delta > 0", Inequality(scalar(0), "<", d))
 
@@ -33,11 +33,12 @@ def linear(value):
     return d * (absolute(value) - d / 2)
 
 
+LIPSCHITZ = Where((), bounded((clipped(z) - clipped(x)) ** 2, (z - x) ** 2))
 huber = Statement(
     id="RMC21-Eq8",
     label="RMC21-Eq8",
     kind="definition",
-    title="The branches of the Huber loss meet, with their slopes; the derivative is z clipped to [-delta, delta]",
+    title="The Huber loss: branches meet with their slopes; its derivative, z clipped to +-delta, is 1-Lipschitz",
     source=Source("RMC21", "equation 8"),
     assumptions=(WIDTH,),
     claim=All(
@@ -47,13 +48,15 @@ huber = Statement(
             Where((bounded(-d, z), bounded(z, d), WIDTH.formula), Identity(clipped(z), z)),
             Where((bounded(d, z), WIDTH.formula), Identity(clipped(z), d)),
             Where((bounded(z, -d), WIDTH.formula), Identity(clipped(z), -d)),
+            LIPSCHITZ,
         )
     ),
-    scope="all real z, all delta > 0",
+    scope="all real z and x, all delta > 0",
     example=Instance(variables=(("delta", Fraction(1)),)),
     deviations=(
         "stated by branches: z^2 / 2 where |z| < delta and delta (|z| - delta / 2) elsewhere have the slopes z and "
-        "+-delta, which are z clipped; that the derivative is 1-Lipschitz is not part of this statement",
+        "+-delta, which are z clipped",
+        "1-Lipschitz, squared: the values clipped from z and x differ by at most |z - x|",
     ),
 )
 
@@ -112,6 +115,24 @@ def exactly(real, fact, conditions):
     return real.cut(fact, *map(real.suppose, conditions))
 
 
+def one_lipschitz(real):
+    """|u| |v| >= u v at u, v = z +- delta, x +- delta, so that ||u| - |v|| <= |u - v|; half a sum of two such."""
+    facts, differences = [], []
+    for sign in (1, -1):
+        u, v = z + sign * d, x + sign * d
+        moduli = [
+            real.power(real.at_most("a square", 0, value**2, real.real(0), by=[(1, value, ())]), HALF)
+            for value in (u, v)
+        ]
+        sizes = absolute(u) * absolute(v)
+        by = [(1, sizes - u * v, ())]
+        facts.append(real.at_most("u v <= |u| |v|", u * v, sizes, *moduli, scale=[(2, 1, tuple(moduli))], by=by))
+        facts += moduli
+        differences.append(absolute(u) - absolute(v))
+    by = [(1, 1, (facts[0],)), (1, 1, (facts[3],)), (Fraction(1, 4), differences[0] + differences[1], ())]
+    return real.at_most("1-Lipschitz", LIPSCHITZ.claim.lhs, LIPSCHITZ.claim.rhs, *facts, by=by)
+
+
 @proof(huber)
 def branch_by_branch(derive):
     clip = Clipping(derive)
@@ -127,8 +148,8 @@ def branch_by_branch(derive):
     deep = real.suppose(bounded(z, -d))
     left = ((-1, (deep,), [(1, 1, (deep,))]), (-1, (deep, width), [(1, 1, (deep,)), (2, 1, (width,))]))
     made = (inner, clip.branch(z, d, *right), clip.branch(z, -d, *left))
-    parts += [exactly(real, fact, part.conditions) for fact, part in zip(made, huber.claim.claims[2:], strict=True)]
-    derive.both(*parts)
+    parts += [exactly(real, fact, part.conditions) for fact, part in zip(made, huber.claim.claims[2:5], strict=True)]
+    derive.both(*parts, one_lipschitz(real))
 
 
 def point(**values):
@@ -145,6 +166,12 @@ def another_constant():
 def not_clipped():
     """The derivative z everywhere."""
     return Identity(clipped(z), z), point(delta=1, z=2)
+
+
+@control(huber, breaks="1-Lipschitz")
+def half_lipschitz():
+    """1/2-Lipschitz."""
+    return bounded(4 * LIPSCHITZ.claim.lhs, LIPSCHITZ.claim.rhs), point(delta=1, z=1, x=0)
 
 
 @control(huber, breaks="width")
