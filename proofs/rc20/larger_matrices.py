@@ -4,6 +4,8 @@ The observations are b12 = b21 = 1, b22 = 0, b_ii = 1 for i >= 3, and 0 elsewher
 that of ((w11, 1), (1, 0)), which is -1, times ones. Along the flow det W = w11 c + e > 0 (Laplace, along the first row:
 c is the cofactor of w11, e the rest); as the loss tends to 0, c tends to 0 and e to -1: |w11| >= -e / |c| grows.
 The solution with the same w11 is at distance sqrt(2 loss), and its smallest singular value is at most 1 / |w11|.
+All singular values but the first are bounded where the loss is, so that their shares tend to 0 and the effective rank
+to 1.
 """
 
 from dataclasses import replace
@@ -26,10 +28,11 @@ from theorytest import (
     control,
     proof,
 )
+from theorytest.derive.evolution import Exponentials
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.claim import Fold, Where
 from theorytest.kernel.families import put_in, states
-from theorytest.kernel.scalar import Variable, absolute, scalar, sqrt
+from theorytest.kernel.scalar import ZERO, Exp, Ln, Variable, absolute, scalar, sqrt
 
 from .along_the_flow import BALANCED, COMPOSED, DEPTH, LOSS, ONE_LAYER, UNBALANCED, at_start
 from .definitions import Given
@@ -93,7 +96,7 @@ larger = Statement(
         "plus that of the solution with the same w11",
         "n = ||W||, e11 = ||E11|| and m = ||W - w11 E11|| for a quasi-norm with constant k; m is bounded where the "
         "loss is",
-        "that the effective rank tends to 1 is not part of this statement",
+        "that the effective rank tends to 1 is RC20-AppE/effective-rank",
     ),
 )
 
@@ -226,3 +229,99 @@ def infimal_rank_one():
     S = matrix((8, 0), (0, 1))
     loose = ReadAlways((*SMALL,), Inequality(gap, "<=", r + delta / (1 - delta)), reading)
     return All((loose, positive)), Witness(at_start(2, S, S, **far))
+
+
+# -- the effective rank ------------------------------------------------------------------------------------------------
+
+l, L, count, H, T, rho = (Variable(name) for name in ("l", "L", "k", "H", "T", "rho"))
+share, cap = Exp(-1 * l), Exp(-1 * L)  # their squares are a share of a singular value, and a bound of all such shares
+shares = Fold(
+    "l",
+    "k",
+    (("H", 2 * l * share**2, H + 2 * l * share**2), ("T", share**2, T + share**2)),
+    (Inequality(L, "<=", l),),
+    (Where((), Inequality(H, "<=", 2 * count * cap)), Where((), Inequality(T, "<=", count * cap**2))),
+)
+tau = Variable("tau")
+LEADS = (Inequality(ZERO, "<", rho), Identity(rho, 1 - T))
+SMALL_SHARES = (Inequality(T, "<=", count * tau**2), Inequality(H, "<=", 2 * count * tau))
+near_one = Inequality(Exp(H - rho * Ln(rho)), "<=", Exp(2 * count * tau + count * tau**2))
+
+effective_rank = Statement(
+    id="RC20-AppE",
+    label="RC20-AppE/effective-rank",
+    kind="extension",
+    title="If k singular values have shares of at most tau^2, and one the rest: erank <= e^(2 k tau + k tau^2)",
+    source=larger.source,
+    claim=All((shares, Where((*LEADS, *SMALL_SHARES), near_one))),
+    scope="all numbers k >= 1 of singular values beside the largest one; all shares",
+    deviations=(
+        larger.deviations[0],
+        "e^(-2 l) is a share, l at least L, and tau = e^(-L); T is the sum of the k shares, H their part of the "
+        "entropy, and rho the share of the largest singular value; a singular value 0 adds nothing to either sum",
+        "the largest singular value of W(t) is at least |w11|, and all others are at most ||W - w11 E11|| (Weyl), a "
+        "number that is bounded where the loss is: as |w11| tends to infinity (RC20-AppE), their shares tend to 0, and "
+        "the effective rank to 1",
+    ),
+)
+
+
+@proof(effective_rank)
+def by_the_entropy_of_small_shares(derive):
+    real, (first, after) = Exponentials(derive), states(shares)
+    beyond = real.suppose(shares.conditions[0])
+    positive = real.exp_positive(real.defined(-1 * l, real.real(l)))
+    lower = real.at_most("-l <= -L", -1 * l, -1 * L, beyond, by=[(1, 1, (beyond,))])
+    capped = derive.apply("exp-increasing", lower, text="exp increases")
+    grown = real.exp_positive(real.real(l))
+    under = real.ln_upper(grown)
+    undone = derive.apply("ln-exp", real.real(l), text="ln exp l = l")
+    unit = real.rewrite(real.exp_zero(), real.exp_product(l, -1 * l, ZERO), Identity(scalar(1), Exp(l) * share))
+    by = [(1, 1, (under, positive, positive)), (1, 1, (positive, positive)), (1, 1, (capped,))]
+    part = real.at_most("l e^(-2 l) <= e^-l <= e^-L", l * share**2, cap, under, undone, unit, positive, capped, by=by)
+    limit = real.exp_positive(real.defined(-1 * L, lower))
+    by = [(1, 1, (capped, positive)), (1, 1, (capped, limit))]
+    one = real.at_most("e^(-2 l) <= e^(-2 L)", share**2, cap**2, capped, positive, limit, by=by)
+    facts = []
+    for claim, step, factor in zip(shares.claims, (part, one), (2, 1), strict=True):
+        before = real.suppose(claim.claim)
+        for text, values, given in (("one share", first, ()), ("one share more", after, (before,))):
+            goal = put_in(claim.claim, values)
+            by = [(factor, 1, (step,)), *((1, 1, (fact,)) for fact in given)]
+            facts.append(real.at_most(text, goal.lhs, goal.rhs, step, *given, by=by))
+    whole = derive.apply("fold", *facts, data=(shares,), text="induction on the number of shares")
+    leads, rest, total, entropy = map(real.suppose, (*LEADS, *SMALL_SHARES))
+    inverse = real.power(leads, -1)
+    above, flipped = real.ln_upper(inverse), real.ln_power(leads, -1)
+    by = [(1, 1, (entropy,)), (1, 1, (total,)), (1, 1, (leads, above))]
+    exponent = real.at_most(
+        "-rho ln rho <= 1 - rho = T", near_one.lhs.argument, near_one.rhs.argument,
+        entropy, total, rest, leads, inverse, above, flipped, by=by,
+    )  # fmt: skip
+    small = derive.apply("exp-increasing", exponent, text="exp increases")
+    derive.both(whole, real.cut(small, leads, rest, total, entropy))
+
+
+def entropy_at(**values):
+    """Numbers for the second part."""
+    given = {"k": 1, "tau": Fraction(1, 4), "T": Fraction(1, 16), "rho": Fraction(15, 16), "H": HALF}
+    return Witness(Instance(variables=tuple((name, Fraction(x)) for name, x in (given | values).items())))
+
+
+@control(effective_rank, breaks="2 k tau")
+def half_the_entropy():
+    """k tau in place of 2 k tau."""
+    half = Inequality(near_one.lhs, "<=", Exp(count * tau + count * tau**2))
+    return Where((*LEADS, *SMALL_SHARES), half), entropy_at()
+
+
+@control(effective_rank, breaks="small shares")
+def large_shares():
+    """Any sum T of the other shares: two equal singular values."""
+    return Where((*LEADS, SMALL_SHARES[1]), near_one), entropy_at(tau=Fraction(1, 100), T=HALF, rho=HALF, H=0)
+
+
+@control(effective_rank, breaks="small entropy")
+def any_entropy():
+    """Any part H of the entropy."""
+    return Where((*LEADS, SMALL_SHARES[0]), near_one), entropy_at(H=1)
