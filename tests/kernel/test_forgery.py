@@ -931,6 +931,7 @@ def test_forged_instances():
         Instances((dataclasses.replace(instance, variables=(("ε", ONE * 0),)),)),
         Instances((dataclasses.replace(instance, letters=instance.letters[1:]),)),
         Instances((instance, dataclasses.replace(instance, letters=()))),
+        Instances((instance, instance)),
     ):
         assert offer(claimed, forged).status == UNDECIDED
     other = statement(TRUE)

@@ -251,6 +251,8 @@ def test_problems_that_do_not_fit() -> None:
     given = problem(CP, {"N": 2, "d": (2, 2), "R": 1}, 1)
     with pytest.raises(KernelError, match="the start has the blocks"):
         replace(given, start=given.start[::-1]).concrete()
+    with pytest.raises(KernelError, match="two values for one size"):
+        replace(given, sizes=(("R", 2), *given.sizes)).concrete()
     far = MeasuredLoss((Measurement((((0, 2), F(1)),), F(0)),), SQUARE)
     short = MeasuredLoss((Measurement((((0,), F(1)),), F(0)),), SQUARE)
     for loss in (far, short):

@@ -99,6 +99,7 @@ def test_a_count_over_all_signs():
             "same polynomial",
         ),
         (between(sizes=SIZES[1:]), ROW, "size L"),
+        (between(sizes=(("L", 3), *SIZES)), ROW, "two values for one size"),
     ],
 )
 def test_what_sign_symmetry_refuses(claim, flips, why):

@@ -189,6 +189,8 @@ def test_what_the_rule_refuses():
         derive.apply("at-every-state", shown, data=())
     with pytest.raises(KernelError, match="size L is needed"):
         derive.apply("at-every-state", shown, data=(AtEveryState(DEEP_MATRIX, (), BOUND),))
+    with pytest.raises(KernelError, match="two values for one size"):
+        derive.apply("at-every-state", shown, data=(AtEveryState(DEEP_MATRIX, (("L", 3), *SIZES), BOUND),))
     nuclear = Atom("schatten", number=Fraction(1))
     open_ = AtEveryState(DEEP_MATRIX, SIZES, compare(0, "<=", nuclear.variable, nuclear))
     with pytest.raises(KernelError, match="not written out"):

@@ -154,6 +154,8 @@ def _check(statement: Statement, certificate: Certificate, library: Mapping[str,
             certifies(statement.claim, instance)
         if not payload.instances:
             raise KernelError("there are no instances")
+        if len(set(payload.instances)) < len(payload.instances):
+            raise KernelError("an instance occurs twice, and would count as two")
         return Verdict(CERTIFIED, f"{len(payload.instances)} instances", (KERNEL,), name)
     if certificate.kind == "flowpipes" and isinstance(payload, Flowpipes):
         holds, told = decide(statement.claim, payload)

@@ -80,6 +80,8 @@ class InitialValueProblem:
 
     def concrete(self) -> Concrete:
         """The parameterization written out; raises where the start or the loss does not fit."""
+        if len(dict(self.sizes)) != len(self.sizes):
+            raise KernelError("a problem gives two values for one size")
         made = self.parameterization.at(dict(self.sizes))
         given = tuple((name, array.shape) for name, array in self.start)
         if given != tuple(made.blocks.items()):

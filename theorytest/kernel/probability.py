@@ -14,7 +14,7 @@ from theorytest.kernel.polynomial import Ring
 from theorytest.kernel.quantity import entry_names
 from theorytest.kernel.rules import Context, count, only, rule, take
 from theorytest.kernel.scalar import Variable, substitute
-from theorytest.kernel.states import formula
+from theorytest.kernel.states import formula, written_at
 
 HALF = Fraction(1, 2)
 
@@ -35,7 +35,7 @@ def sign_symmetry(context: Context, premises: tuple[Claim, ...], data: tuple[Any
         raise KernelError("the probability is 1/2: both bounds have to say so")
     if claim.event.relation == "=":
         raise KernelError("an event 0 < g or 0 <= g was needed, given an equation")
-    concrete = claim.parameterization.at(dict(claim.sizes))
+    concrete = written_at(claim.parameterization, claim.sizes)
     entries = [x for name, shape in concrete.blocks.items() for x in entry_names(name, shape)]
     names = {x.name for x in entries}
     if not all(type(name) is str and name in names for name in flipped) or len(set(flipped)) != len(flipped):

@@ -22,6 +22,13 @@ def state_of(parameterization: Parameterization, instance: Instance) -> State:
     return exact_state(parameterization.at(sizes), dict(instance.blocks))
 
 
+def written_at(parameterization: Parameterization, sizes: tuple[tuple[str, Any], ...]) -> Concrete:
+    """A model at the sizes of a claim, each of which has one value."""
+    if len(dict(sizes)) != len(sizes):
+        raise KernelError("a claim gives two values for one size")
+    return parameterization.at(dict(sizes))
+
+
 def has_sizes(sizes: tuple[tuple[str, Any], ...], instance: Instance) -> None:
     """Raise unless the instance has the sizes that a claim fixes."""
     given = dict(instance.sizes)
@@ -66,7 +73,7 @@ def at_every_state(context: Context, premises: tuple[Claim, ...], data: tuple[An
     count(premises, 1)
     (claim,) = take(data, AtEveryState)
     shown = only(premises[0], Where)
-    concrete = claim.parameterization.at(dict(claim.sizes))
+    concrete = written_at(claim.parameterization, claim.sizes)
     if shown.claim != formula(claim.claim, concrete):
         raise KernelError("the premise is not the claim written out in the entries of the blocks")
     assumed = [a.formula for a in context.statement.assumptions if isinstance(a.formula, Comparison)]
@@ -84,4 +91,4 @@ def formula(comparison: Comparison, concrete: Concrete) -> Formula:
     return Identity(lhs, rhs) if comparison.relation == "=" else Inequality(lhs, comparison.relation, rhs)
 
 
-__all__ = ["at_every_state", "fails", "formula", "gap", "state_of", "violation"]
+__all__ = ["at_every_state", "fails", "formula", "gap", "state_of", "violation", "written_at"]
