@@ -117,6 +117,12 @@ def inconsistent_data():
     return None, Witness(numbers(X=(0, 0), w=(0, 0), v=(0, 0), y=(1,)))
 
 
+@control(limit, breaks="a solution")
+def the_other_solution():
+    """Where it is at rest, w is v: there are other solutions."""
+    return Identity(w["i"], v["i"]), Witness(limit.example)
+
+
 square = (w["i"] * w["i"]).sum("i")
 distance = ((v["i"] - w["i"]) * (v["i"] - w["i"])).sum("i")
 pythagoras = Identity((v["i"] * v["i"]).sum("i"), square + distance)
