@@ -367,7 +367,12 @@ printed = Statement(
     scope="all orders N >= 3, dimensions and observations",
     expected="REFUTED",
     expected_reason="vacuous: the uniform convergence that it assumes is impossible",
-    deviations=("the repaired form (RMC21-Cor2) asks it only of trajectories with <-grad(0), W_1(0)> > 0",),
+    deviations=(
+        "the repaired form (RMC21-Cor2) asks it only of trajectories with <-grad(0), W_1(0)> > 0",
+        "the assumptions are instances of the printed ones at two trajectories, with what RMC21-Cor2/vacuous says of "
+        "them; that there are such trajectories is argued there in words, and certified for one entry in "
+        "RMC21-Cor2/instances",
+    ),
 )
 
 
