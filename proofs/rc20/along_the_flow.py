@@ -44,8 +44,8 @@ SHAPE = Assumption("shape", "the product is a 2x2 matrix", All((Exactly("d_out",
 LOSS, BALANCED, DEPTH = (determinant_sign.assumption(label) for label in ("loss", "balanced", "depth"))
 COMPOSED = (
     *determinant_sign.deviations,
-    "any hidden widths: det W(0) is not 0, so that they are at least 2; any loss of the flow (with a continuous "
-    "gradient): the half-sum loss enters through the bounds alone",
+    "any hidden widths: det W(0) is not 0, so that they are at least the size of W; any loss of the flow (with a "
+    "continuous gradient): the half-sum loss enters through the bounds alone",
 )
 
 
