@@ -18,6 +18,7 @@ from theorytest.kernel.claim import (
     AlongEveryFlow,
     Always,
     AtEveryState,
+    AtLeast,
     AtStart,
     AtTime,
     Claim,
@@ -247,6 +248,24 @@ def test_what_is_assumed_of_a_state() -> None:
         verdict = witnessed(state(claim, one=one, assumed=Identity(length.variable, ZERO)), named)
         assert verdict.status == UNDECIDED and "assumed to meet a formula: when?" in verdict.reason
     assert witnessed(state(at_every_state), at_one).status == REFUTED
+
+
+def test_what_is_assumed_of_the_size_of_a_mode_that_the_claim_does_not_name() -> None:
+    """Of a state with modes of the sizes 2 and 1, an instance cannot pick the mode whose size is at least 2."""
+    ones = tuple((f"w[{n}]", entries((1, d), *(1,) * d)) for n, d in ((1, 2), (2, 1)))
+    sizes = (("N", 2), ("R", 1), ("d", (2, 1)))
+    picked = Instance(sizes, (("n", 1),), ones, gradient=entries((2, 1), 1, 1))
+    entry = Atom("entry", "w[2]", (1, 1))
+    about_states = AtEveryState(CP, (), Comparison(entry.variable, "=", ZERO, (entry,)))
+    (w,) = CP.letters(Focus(("n",))).values()
+    square = (w["r", "i"] * w["r", "i"]).sum("i")
+    law = Conserved(square, Flow(CP, Focus(("n",))))
+    for claim in (about_states, LargestConserved((law,))):
+        for assumed in (AtLeast("d[n]", 2), Exactly("d[n]", 2)):
+            verdict = witnessed(state(claim, assumed=assumed), picked)
+            assert verdict.status == UNDECIDED and "size d needs an entry n" in verdict.reason
+        assert witnessed(state(claim, assumed=AtLeast("d[1]", 2)), picked).status == REFUTED
+    assert witnessed(state(law, assumed=AtLeast("d[n]", 2)), picked).status == REFUTED
 
 
 def test_what_is_assumed_of_blocks_whose_largest_difference_is_claimed_to_stay() -> None:

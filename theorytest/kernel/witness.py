@@ -253,10 +253,10 @@ def _fails(formula: Claim, statement: Statement, instance: Instance, views: View
         left, right = size_of(formula.left, sizes, {}), size_of(formula.right, sizes, {})
         return "" if left == right else f"{formula.left} = {left}, {formula.right} = {right}"
     if isinstance(formula, AtLeast):
-        found = size_of(formula.size, dict(instance.sizes), dict(instance.members))
+        found = size_of(formula.size, dict(instance.sizes), _spoken_of(statement, instance))
         return "" if found >= formula.number else f"{formula.size} = {found}"
     if isinstance(formula, Exactly):
-        found = size_of(formula.size, dict(instance.sizes), dict(instance.members))
+        found = size_of(formula.size, dict(instance.sizes), _spoken_of(statement, instance))
         return "" if found == formula.number else f"{formula.size} = {found}"
     if isinstance(formula, SymmetricGradient):
         return _gradient_asymmetry(formula, instance)
@@ -280,6 +280,18 @@ def _fails(formula: Claim, statement: Statement, instance: Instance, views: View
     if isinstance(formula, Comparison):
         return states.fails(formula, statement.claim, instance, PRECISION)
     raise KernelError(f"{type(formula).__name__} cannot be checked at an instance")
+
+
+def _spoken_of(statement: Statement, instance: Instance) -> dict[str, int]:
+    """The members of an instance that every part of the claim names. Where a part is about all members, an assumption
+    on the size of one of them is not met by any one that the instance picks."""
+    members = dict(instance.members)
+    for part in _parts(statement.claim):
+        flow = motion_flow(part)
+        if flow is not None or isinstance(part, OF_STATES | LargestConserved):
+            modes = () if flow is None else flow.focus.modes
+            members = {name: number for name, number in members.items() if name in modes}
+    return members
 
 
 def _read_names(statement: Statement) -> frozenset[str]:
