@@ -9,7 +9,8 @@ reversed; it is at distance at most |b22| + r, and so is sigma_2 from 0.
 
 from fractions import Fraction
 
-from theorytest import All, Assumption, Inequality, Instance, Source, Statement, Witness, control, proof
+from theorytest import All, Assumption, Identity, Inequality, Instance, Source, Statement, Witness, control, proof
+from theorytest.kernel.claim import Where
 from theorytest.kernel.scalar import Variable, absolute, scalar, sqrt, substitute
 
 from .definitions import SIGMA, Given, half_sum, sigma_1, sigma_2, w11, w12, w21, w22
@@ -746,3 +747,84 @@ def any_two_equal_numbers():
 def any_distance_in_the_rank():
     """Without r < |b12|, |b21|: where r lies between them, the bound is not defined."""
     return None, Witness(seen(long(Fraction(1, 2), 4), 1, 10, 0))
+
+
+# -- the zero-loss set -------------------------------------------------------------------------------------------------
+
+SOLVED = tuple(Identity(w, b) for w, b in zip((w12, w21, w22), observed, strict=True))
+EXACT = Identity(b22, scalar(0))
+SINGULAR = Where((*SOLVED, Identity(w11 * b22, b12 * b21)), Identity(determinant, scalar(0)))
+NEARLY = Where((*SOLVED, EXACT, *SIGMA.formula.claims), Inequality(sigma_2 * M, "<=", A * B))
+NOT_ZERO = Where(SOLVED[:1], Inequality(b12**2, "<=", w11**2 + w12**2 + w21**2 + w22**2))
+
+infimal_rank = Statement(
+    id="RC20-Thm2",
+    label="RC20-Thm2/infimal-rank",
+    kind="theorem",
+    title="Solutions come close to rank 1: det W = 0 where w11 b22 = b12 b21; sigma_2 |w11| <= |b12 b21| where b22 = 0",
+    source=SOURCE,
+    claim=All((SINGULAR, NEARLY, NOT_ZERO)),
+    scope="all observations b12, b21 and b22, and all solutions W",
+    deviations=(
+        own[0],
+        "so the zero-loss set has infimal rank 1 where b12 is not 0: if b22 is not 0, the solution with w11 = b12 b21 / "
+        "b22 has rank 1; if b22 = 0, sigma_2 <= |b12 b21| / |w11| is as small as one likes; and no solution is nearer "
+        "to 0 than |b12|",
+    ),
+)
+
+
+@proof(infimal_rank)
+def by_the_characteristic_polynomial(derive):
+    given = Given(derive)
+    real = given.real
+    observations, product = [real.suppose(fact) for fact in SOLVED], real.suppose(SINGULAR.conditions[-1])
+    flat = real.equal("det W = w11 b22 - b12 b21", determinant, 0, *observations, product)
+    far = real.at_most(
+        "||W|| >= |w12|",
+        NOT_ZERO.claim.lhs,
+        NOT_ZERO.claim.rhs,
+        observations[0],
+        by=[(1, x, ()) for x in (w11, w21, w22)],
+    )
+    exact, *values = map(real.suppose, NEARLY.conditions[3:])
+    low, order, total, determined = values
+    ordered = real.at_most(
+        "sigma_2^2 <= sigma_1^2", sigma_2**2, sigma_1**2, low, order,
+        by=[(1, sigma_1 - sigma_2, ()), (2, 1, (low, order))],
+    )  # fmt: skip
+    column = w11**2 + b21**2  # where the characteristic polynomial of W^T W is -(b12 w11)^2
+    known = (*observations, exact, total, determined)
+    top = real.at_most(
+        "||W e_1||^2 <= sigma_1^2", column, sigma_1**2, ordered, *known,
+        scale=[(1, 1, (ordered,))], by=[(1, sigma_1**2 - column, ()), (1, b12 * w11, ())],
+    )  # fmt: skip
+    size, *sides = (given.modulus(x) for x in (w11, b12, b21))
+    squares = real.at_most(
+        "sigma_1 sigma_2 = |b12 b21|", (sigma_2 * M) ** 2, (A * B) ** 2, top, *known, size, *sides,
+        by=[(1, sigma_2, (top,)), (1, sigma_2 * b21, ())],
+    )  # fmt: skip
+    small = real.at_most(
+        "roots", sigma_2 * M, A * B, squares, *sides,
+        scale=[(2, 1, tuple(sides))], by=[(1, A * B - sigma_2 * M, ()), (1, 1, (squares,))],
+    )  # fmt: skip
+    made = zip((flat, small, far), infimal_rank.claim.claims, strict=True)
+    derive.both(*(real.cut(fact, *map(real.suppose, part.conditions)) for fact, part in made))
+
+
+# W = ((2, 1), (1, 2)) is a solution for b12 = b21 = 1 and b22 = 2, with singular values 3 and 1.
+PERTURBED = seen(
+    Instance(variables=(*entries_at(2, 1, 1, 2).variables, ("sigma_1", Fraction(3)), ("sigma_2", Fraction(1)))), 1, 1, 2
+)
+
+
+@control(infimal_rank, breaks="b22 = 0")
+def perturbed_solutions():
+    """sigma_2 |w11| <= |b12 b21| for any b22."""
+    return Where((*SOLVED, *SIGMA.formula.claims), NEARLY.claim), Witness(PERTURBED)
+
+
+@control(infimal_rank, breaks="w11 = b12 b21 / b22")
+def any_solution():
+    """det W = 0 at every solution."""
+    return Where(SOLVED, SINGULAR.claim), Witness(PERTURBED)

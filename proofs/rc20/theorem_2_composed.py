@@ -4,7 +4,7 @@ where it has that sign the bounds of RC20-Thm2/b to RC20-Thm2/e hold, so at W(t)
 from dataclasses import replace
 from fractions import Fraction
 
-from theorytest import All, Assumption, Identity, Inequality, ReadAtStart, Source, Statement, Witness, control, proof
+from theorytest import All, Assumption, Inequality, ReadAtStart, Source, Statement, Witness, control, proof
 from theorytest.derive.scalar import Reals
 from theorytest.kernel.scalar import Variable, absolute, scalar
 from theorytest.kernel.witness import JUST_BEFORE
@@ -31,6 +31,7 @@ from .singular_values import determinant
 from .theorem_1_norms import LARGEST, NORM, M
 from .theorem_2 import (
     CLOSE,
+    EXACT,
     SIGN,
     b12,
     b21,
@@ -76,8 +77,8 @@ theorem = Statement(
         *unobserved.deviations[:1],
         *COMPOSED,
         *norms.deviations[1:],
-        "that the zero-loss set has infimal rank 1 for every b22 is not part of this statement (for b12 = b21 = 1 and "
-        "b22 = 0 it is RC20-Prop2); for the unobserved entry elsewhere see RC20-3.4(ii)/repositioned",
+        "that the zero-loss set has infimal rank 1 is RC20-Thm2/infimal-rank; for the unobserved entry elsewhere see "
+        "RC20-3.4(ii)/repositioned",
     ),
 )
 
@@ -93,8 +94,6 @@ def at_every_time(derive):
     far, gap, rank = along.at_all_times(unobserved, distance, effective_rank)
     derive.both(far, size, gap, rank, along.positive)
 
-
-EXACT = Identity(b22, scalar(0))
 
 persists = Statement(
     id="RC20-3.4(i)",
