@@ -767,9 +767,9 @@ infimal_rank = Statement(
     scope="all observations b12, b21 and b22, and all solutions W",
     deviations=(
         own[0],
-        "so the zero-loss set has infimal rank 1 where b12 is not 0: if b22 is not 0, the solution with w11 = b12 b21 / "
-        "b22 has rank 1; if b22 = 0, sigma_2 <= |b12 b21| / |w11| is as small as one likes; and no solution is nearer "
-        "to 0 than |b12|",
+        "so the zero-loss set has infimal rank 1 where b12 is not 0: if b22 is not 0, the solution with w11 = b12 b21 "
+        "/ b22 has rank 1; if b22 = 0, sigma_2 <= |b12 b21| / |w11| is as small as one likes; and no solution is "
+        "nearer to 0 than |b12|",
     ),
 )
 
