@@ -159,7 +159,7 @@ def test_the_command(small: Figure, tmp_path: Path, capsys: pytest.CaptureFixtur
     code, out, err = run("list", "--json", str(file))
     assert code == 0 and out.count("\n") == len(FIGURES) == len(json.loads(file.read_text()))
     code, out, err = run("RC20-Fig3")
-    assert (code, out) == (2, "") and err.count("\n") == 1 and "needed 'all' or one of" in err
+    assert (code, out) == (2, "") and err.count("\n") == 1 and "(did you mean RC20-Fig" in err
     code, out, err = run("RC20-Fig1", "--device", "tpu")
     assert code == 2 and "needed one of cpu, cuda" in err
 
