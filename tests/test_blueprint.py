@@ -82,6 +82,9 @@ def test_statuses():
     assert "only parts" in rows[2]["reason"] and "differ" in rows[3]["reason"]
     assert rows[4]["reason"] == "open" and rows[5]["reason"] == "no statement has this id"
     assert summary(rows) == ["P: 6 statements: 2 PROVED, 3 UNDECIDED, 1 missing"]
+    partly = [row | {"in_words": "the rest"} if row["id"] in ("P-1", "P-4") else row for row in rows]
+    assert [row["status"] for row in rows if row["id"] in ("P-1", "P-4")] == ["PROVED", "UNDECIDED"]
+    assert summary(partly)[1:] == ["of these a part is argued in words, or assumed, in 1: P-1"]
 
 
 def counted(*statements: dict[str, Any]) -> dict[str, tuple[dict[str, list[str]], list[str]]]:

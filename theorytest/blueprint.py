@@ -25,7 +25,8 @@ TRIED = ("REFUTED", "finding")  # controls that say something
 
 @dataclass(frozen=True)
 class Entry:
-    """One statement of a paper: id, paper, kind, how it can be checked, title, and the labels that make it up."""
+    """One statement of a paper: id, paper, kind, how it can be checked, title, the labels that make it up, and what of
+    the printed statement is argued in words only (or assumed), beside what the labels claim."""
 
     id: str
     paper: str
@@ -33,6 +34,7 @@ class Entry:
     codes: tuple[str, ...]
     title: str
     parts: tuple[str, ...] = ()
+    in_words: str = ""
 
 
 def inventory(path: Path | None = None) -> tuple[Entry, ...]:
@@ -46,7 +48,11 @@ def inventory(path: Path | None = None) -> tuple[Entry, ...]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("statement", [])
         made = tuple(
-            Entry(t["id"], t["paper"], t["kind"], tuple(t["codes"]), t["title"], tuple(t.get("parts", ())))
+            Entry(
+                *(t["id"], t["paper"], t["kind"], tuple(t["codes"]), t["title"]),
+                parts=tuple(t.get("parts", ())),
+                in_words=t.get("in_words", ""),
+            )
             for t in tables
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
@@ -61,7 +67,7 @@ def inventory(path: Path | None = None) -> tuple[Entry, ...]:
 
 def coverage(record: dict[str, Any], entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """One row for every entry: id, paper, kind, codes, title, status ("" where no statement has the id), scope, labels,
-    rests_on, reason, and controlled: the rows of `controlled` for its labels."""
+    rests_on, in_words (of `Entry`), reason, and controlled: the rows of `controlled` for its labels."""
     stated: dict[str, list[dict[str, Any]]] = {}
     for statement in record["statements"]:
         stated.setdefault(statement["id"], []).append(statement)
@@ -96,6 +102,7 @@ def _row(entry: Entry, found: Sequence[dict[str, Any]], tried: Mapping[str, dict
         "scope": "; ".join(dict.fromkeys(part["scope"] for part in parts)),
         "labels": list(by_label),
         "rests_on": [rests[key] for key in sorted(rests)],
+        "in_words": entry.in_words,
         "reason": reason,
         "controlled": [tried[label] for label in by_label if label in tried],
     }
@@ -178,7 +185,9 @@ def _ancestors(entry: Mapping[str, Any], statements: Mapping[str, Mapping[str, A
 
 
 def summary(rows: Iterable[dict[str, Any]]) -> list[str]:
-    """Per paper: how many ids there are, how many of each status, and how many no statement has."""
+    """Per paper: how many ids there are, how many of each status, and how many no statement has; last, how many of
+    those that are proved or certified leave a part to words."""
+    rows = list(rows)
     papers: dict[str, dict[str, int]] = {}
     for row in rows:
         counts = papers.setdefault(row["paper"], {})
@@ -187,6 +196,9 @@ def summary(rows: Iterable[dict[str, Any]]) -> list[str]:
     for paper, counts in papers.items():
         shown = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
         lines.append(f"{paper}: {sum(counts.values())} statements: {shown}")
+    partly = [row["id"] for row in rows if row["in_words"] and row["status"] in SHOWN]
+    if partly:
+        lines.append(f"of these a part is argued in words, or assumed, in {len(partly)}: {', '.join(partly)}")
     return lines
 
 

@@ -358,7 +358,8 @@ def coverage(name: str | None, json_file: Path | None) -> int:
     for row in rows:
         found = [a for part in row["controlled"] for a in part["assumptions"]]
         counts = f"{sum(map(blueprint.has_control, found))}/{len(found)}" if found else ""
-        line = f"{row['status'] or 'missing':10} {row['id']:20} {counts:6} {row['title']}"
+        words = f" (in words: {row['in_words']})" if row["in_words"] else ""
+        line = f"{row['status'] or 'missing':10} {row['id']:20} {counts:6} {row['title']}{words}"
         show([((line, "" if row["status"] else "dim"),)])
     tried = blueprint.control_summary([part for row in rows for part in row["controlled"]])
     show([((line, "bold"),) for line in (*blueprint.summary(rows), tried[0])])

@@ -349,7 +349,8 @@ class _Composer:
             links = tuple(_joined([(d.Link(label),) for label in row["labels"]])) or (row["id"],)
             status = d.Badge(row["status"] or "missing")
             anchor = "" if row["id"] in self.statements else row["id"]
-            rows.append(d.Row(((status,), links, self.prose(row["title"]), (row["kind"],)), anchor))
+            words = f" (in words: {row['in_words']})" if row["in_words"] else ""
+            rows.append(d.Row(((status,), links, self.prose(row["title"] + words), (row["kind"],)), anchor))
         if rows:
             done = sum(r["status"] in CHECKED for r in self.rows if r["paper"] == key)
             table = d.Table("", ("status", "statement", "title", "kind"), tuple(rows), 2)
