@@ -18,7 +18,7 @@ from theorytest.kernel.errors import KernelError
 from theorytest.kernel.scalar import ZERO, Ln, Variable
 from theorytest.kernel.statement import Assumption
 from theorytest.kernel.witness import refutes
-from theorytest.models import HalfSum, Huber, cp, deep_matrix_factorization
+from theorytest.models import HalfSum, Huber, Linear, cp, deep_matrix_factorization
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "docs" / "examples" / "conjectures"
@@ -185,6 +185,21 @@ def test_a_budget_that_runs_out_is_said():
     found = decide(conjecture("c", slow), seconds=4)
     assert time.monotonic() - begin < 15 and found.status in ("SUPPORTED", "UNDECIDED")
     assert any("the budget of 4 s ran out: " in note for note in found.notes)
+
+
+def test_how_far_flows_were_followed_is_said(monkeypatch):
+    """Flows of a linear loss of depth 3 end in finite time: they were not followed to the last time asked for."""
+    monkeypatch.setattr("theorytest.search.starts.certified", lambda *_, **__: [])  # up to a time after the end
+    claim = along_every_flow(deep_matrix_factorization(1, 1, depth=3), q.entry(1, 1) >= 1, loss=Linear([[-1]]))
+    found = decide(conjecture("c", claim, given={"one": q.equal(q.entry(1, 1), 1)}), seconds=60)
+    assert found.status == "SUPPORTED" and "followed to t = 128, but" in found.reason
+
+
+def test_margins_are_numbers_of_json():
+    """Both sides are 0 wherever they are defined: what part of them the margin is has no value."""
+    found = decide(conjecture("c", Identity(ZERO * Ln(x), ZERO)), seconds=5)
+    assert found.status == "UNDECIDED"
+    assert json.dumps(found.tried, allow_nan=False)
 
 
 def test_proofs_run_aside(monkeypatch):

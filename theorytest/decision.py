@@ -16,6 +16,7 @@ states and for starts of flows.
 from __future__ import annotations
 
 import json
+import math
 import os
 import queue
 import signal
@@ -231,9 +232,12 @@ class _Decider:
             return self._answer(UNDECIDED, f"its sides come within {apart} of each other: strict or not, is open")
         tried = f"no counterexample among {count} instances{places}, seed {self.seed}"
         if isinstance(claim, AlongEveryFlow):
-            from theorytest.search.starts import TIMES, certified
+            from theorytest.search.starts import MORE_TIMES, TIMES, certified
 
-            tried = f"{tried}, followed to t = {max(TIMES)}"
+            tried = f"{tried}, followed to t = {TIMES[-1] if self.cut else MORE_TIMES[-1]}"
+            short = sum(int(t.get("short", 0)) for t in self.tried)
+            if short:
+                tried += f", but {short} of them not so far: they seem to end before, or rounding takes over"
             held = within(self.left, lambda: certified(self.statement, self.seed, seconds=min(10.0, self.left))) or []
             self.notes += [f"certified from {_starts(instance)}: {text}" for instance, text in held]
         return self._answer(SUPPORTED, f"{tried}; {LATE if failed == LATE else 'no usual proof goes through'}")
@@ -290,7 +294,7 @@ class _Decider:
             else:
                 from theorytest.search.starts import find_start
 
-                search = find_start(self.statement, self.seed, seconds=budget)
+                search = find_start(self.statement, self.seed, seconds=budget, long=rounds > 1)
             self.tried += [_described(t) for t in search.tried]
             self.where = next((_starts(t.where) for t in search.tried if t.where is not None), "")
             self.cut = search.left_out
@@ -304,7 +308,8 @@ class _Decider:
             from theorytest.search.points import find_point
 
             held = find_point(self.statement, self.seed, seconds=budget, rounds=2 * rounds)
-            point = {"instances": held.points, "least_margin": held.least_margin, "nearest": held.nearest}
+            point: dict[str, Any] = {"instances": held.points, "least_margin": _finite(held.least_margin)}
+            point["nearest"] = _finite(held.nearest)
             self.tried.append({**point, "undefined": held.undefined})
             self.where = ", ".join(f"{n} = {x}" for n, x in held.where.variables) if held.where is not None else ""
             self.cut = "" if held.finished else "batches of points"
@@ -560,8 +565,13 @@ def _proofs_aside(statement: Statement) -> Iterator[_Aside]:
 def _described(tried: Tried) -> dict[str, Any]:
     """What was tried at one shape, as JSON data."""
     made = {"sizes": _plain(dict(tried.sizes)), "instances": tried.exact + tried.floats, "exact": tried.exact}
-    made |= {"least_margin": tried.least_margin, "nearest": tried.nearest}
-    return made | {"undefined": tried.undefined, "vanishing": tried.vanishing}
+    made |= {"least_margin": _finite(tried.least_margin), "nearest": _finite(tried.nearest)}
+    return made | {"undefined": tried.undefined, "vanishing": tried.vanishing, "short": tried.short}
+
+
+def _finite(margin: float | None) -> float | None:
+    """A margin as JSON has it: none where nothing finite was measured, the least number for a failure without bound."""
+    return None if margin is None or not margin < math.inf else max(margin, -sys.float_info.max)
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from theorytest.kernel.claim import Identity, Inequality, SingularValues, Where
 from theorytest.kernel.quantity import Atom, exact_state, value
 from theorytest.kernel.scalar import ZERO, Exp, Ln, Variable, sqrt
 from theorytest.kernel.witness import refutes
-from theorytest.models import HalfSum, Huber, cp, deep_matrix_factorization, deep_tucker
+from theorytest.models import HalfSum, Huber, Linear, cp, deep_matrix_factorization, deep_tucker
 from theorytest.search.frequency import constant_event, frequency, interval
 from theorytest.search.margins import measure
 from theorytest.search.points import candidates, find_point, floats
@@ -313,6 +313,22 @@ def test_true_claims_along_flows_are_certified_on_instances():
     assert find_start(statement, seconds=60).witness is None
     held = certified(statement, seconds=60)
     assert len(held) == 2 and all("1 flow, t <= 2" in text for _, text in held)
+
+
+def test_what_fails_late_or_just_before_a_flow_ends_is_found():
+    """The unobserved entry passes 4 after time 12; along w' = 3 w^(4/3) from w = 1 the flow ends at time 1, and passes
+    100 between the times that are looked at."""
+    given = {"balanced": q.equal(q.gram_gap("W[2]", "W[1]"), 0), "det": q.determinant() > 0}
+    small = {**given, "small": q.squared_norm() < 1}
+    late = conjecture("late", along_every_flow(product, q.entry(1, 1) < 4, loss=LOSS), given=small)
+    one = deep_matrix_factorization(1, 1, depth=3)
+    end = along_every_flow(one, q.entry(1, 1) < 100, loss=Linear([[-1]]))
+    ends = conjecture("ends", end, given={"one": q.equal(q.entry(1, 1), 1)})
+    assert find_start(late, seconds=60).witness is None
+    for statement, long in ((late, True), (ends, False)):
+        found = find_start(statement, seconds=60, long=long)
+        assert found.witness is not None
+        refutes(statement, found.witness)
 
 
 def test_starts_at_which_a_side_is_not_defined_are_counted():

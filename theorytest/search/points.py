@@ -93,6 +93,7 @@ def find_point(statement: Statement, seed: int = 0, *, seconds: float | Budget =
         if budget.over:
             break
         seen = violations(problem, seed + turn)
+        tried += seen.count
         for candidate in (*seen.violations, *seen.undefined[:4]):
             for values in _rounded(candidate):
                 witness = look(values)
@@ -100,7 +101,6 @@ def find_point(statement: Statement, seed: int = 0, *, seconds: float | Budget =
                     return outcome(witness)
             if budget.over:
                 break
-        tried += seen.count
         low = seen.least
         equations = problem.solved or any(isinstance(f, Identity) for f in problem.given)
         if low is not None and low < 0 and not equations and not budget.over:

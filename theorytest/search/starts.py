@@ -33,7 +33,11 @@ from theorytest.search.strategies import Sizes, packed
 
 STARTS = 40  # exact starts a shape
 TIMES = (Fraction(1, 4), Fraction(1), Fraction(4), Fraction(12))
+# What holds at the times of a first look may fail between them, or late.
+MORE_TIMES = (*(Fraction(2) ** k * m for k in range(-6, 7) for m in (Fraction(1), Fraction(3, 2))), Fraction(128))
+TOWARDS_THE_END = tuple(1 - Fraction(1, 2**k) for k in range(1, 16))  # of a flow that ends before: parts of its time
 CLEAR = 1e-7  # a failure by less may be the integrator's
+INACCURATE = 1e-6  # an estimated error, as a part of the largest parameter, beyond which a margin is not looked at
 SCALES = (Fraction(1), Fraction(1, 4))
 FAR = (Fraction(1000), Fraction(1, 1000))  # the simplest starts, far out and near 0: no flow is followed from there
 INSTANT = Fraction(1, 2**30)  # a time so short that any flow can be enclosed
@@ -41,8 +45,11 @@ SIMPLEST = 8
 HALF_SQUARE = Slope(((Fraction(0), Fraction(1)),))
 
 
-def find_start(statement: Statement, seed: int = 0, *, seconds: float | Budget = 30.0) -> Search:
-    """Look for a start that refutes a claim about every flow (`AlongEveryFlow`, `TendsToEqual`)."""
+def find_start(statement: Statement, seed: int = 0, *, seconds: float | Budget = 30.0, long: bool = False) -> Search:
+    """Look for a start that refutes a claim about every flow (`AlongEveryFlow`, `TendsToEqual`).
+
+    long: at more times, and later ones.
+    """
     claim = statement.claim
     if not isinstance(claim, AlongEveryFlow | TendsToEqual):
         raise InputError(f"given a claim of kind {type(claim).__name__}, needed one about every flow of a model")
@@ -55,7 +62,7 @@ def find_start(statement: Statement, seed: int = 0, *, seconds: float | Budget =
             found.left_out = f"shapes {number} to {len(places)} of {len(places)}"
             break
         try:
-            found.witness, tried = _at_shape(statement, claim, sizes, seed, budget)
+            found.witness, tried = _at_shape(statement, claim, sizes, seed, budget, MORE_TIMES if long else TIMES)
         except KernelError as error:
             missing = str(error)
             continue
@@ -82,20 +89,25 @@ def losses(model: Model, seed: int) -> Iterator[MeasuredLoss]:
 
 
 def _at_shape(
-    statement: Statement, claim: AlongEveryFlow | TendsToEqual, sizes: Sizes, seed: int, budget: Budget
+    statement: Statement,
+    claim: AlongEveryFlow | TendsToEqual,
+    sizes: Sizes,
+    seed: int,
+    budget: Budget,
+    times: tuple[Fraction, ...],
 ) -> tuple[Witness | None, Tried]:
     model = Model(claim.parameterization, sizes)
     place = packed(sizes)
     state = exact_state(model.concrete, model.random(0))
     for atom in claim.comparison.atoms:
         value(replace(atom, at_start=False), state)  # raises where there is no such quantity at these sizes
-    count, least, vanishing = 0, None, 0
+    count, least, vanishing, short = 0, None, 0, 0
     risky = may_be_undefined(claim.comparison)
     lost: list[Instance] = []
 
     def outcome(witness: Witness | None) -> tuple[Witness | None, Tried]:
         met = count + len(lost)
-        return witness, Tried(place, met, 0, least, len(lost), lost[0] if lost else None, vanishing)
+        return witness, Tried(place, met, 0, least, len(lost), lost[0] if lost else None, vanishing, short=short)
 
     states = list(exact_states(model, statement, seed))[:STARTS]
     chosen = [claim.loss] if claim.loss is not None else list(losses(model, seed))
@@ -115,9 +127,9 @@ def _at_shape(
         if isinstance(claim, TendsToEqual):
             witness = _no_limit(statement, [*starts, *far], loss)
         else:
-            witness, low, gone = _violated(statement, claim, model, starts, far, loss, budget)
+            witness, low, gone, ended = _violated(statement, claim, model, starts, far, loss, budget, times)
             least = low if least is None else least if low is None else min(least, low)
-            vanishing += gone
+            vanishing, short = vanishing + gone, short + ended
         if witness is not None or budget.over:
             return outcome(witness)
     return outcome(None)
@@ -155,14 +167,24 @@ def _violated(
     far: list[Instance],
     loss: MeasuredLoss,
     budget: Budget,
-) -> tuple[Witness | None, float | None, int]:
+    times: tuple[Fraction, ...],
+) -> tuple[Witness | None, float | None, int, int]:
     """Flows of all starts in float64; those that seem to fail are enclosed, the simplest numbers first; of the far
-    starts those that fail at time 0. And along how many flows a side seems to be lost."""
-    gaps = [*_gaps(claim, model, starts, loss, TIMES), *_gaps(claim, model, far, loss, ())]
+    starts those that fail at time 0. And along how many flows a side seems to be lost, and how many were not followed
+    to the last time; of those that end before it, the simplest are looked at again near their end."""
+    gaps, reached = _gaps(claim, model, starts, loss, times)
+    short = sum(not gap or gap[-1][0] < times[-1] for gap in gaps)
+    ended = sorted((k for k, t in enumerate(reached) if t < times[-1]), key=lambda k: _height(starts[k]))
+    for k in ended[:SIMPLEST]:
+        if reached[k] > 0 and not budget.over:
+            near = tuple(reached[k] * part for part in TOWARDS_THE_END)
+            gaps[k] += _gaps(claim, model, [starts[k]], loss, near)[0][0]
+    gaps += _gaps(claim, model, far, loss, ())[0]
     starts = [*starts, *far]
     vanishing = sum(any(g != g for _, g in gap) for gap in gaps)
     gaps = [[(t, g) for t, g in gap if g == g] for gap in gaps]
-    least = min((g for gap in gaps for _, g in gap), default=None)
+    # Other times than those of a first look are for failures: as near to 0 as an error is, they tell nothing.
+    least = min((g for gap in gaps for t, g in gap if t in (0, *TIMES) or abs(g) > CLEAR), default=None)
     failing = [k for k in range(len(starts)) if any(g < -CLEAR for _, g in gaps[k])]
     for k in sorted(failing, key=lambda k: _height(starts[k]))[:8]:
         if budget.over:
@@ -170,8 +192,8 @@ def _violated(
         early = min(t for t, g in gaps[k] if g < -CLEAR)
         witness = enclosed(statement, claim, starts[k], loss, early, budget)
         if witness is not None:
-            return witness, least, vanishing
-    return None, least, vanishing
+            return witness, least, vanishing, short
+    return None, least, vanishing, short
 
 
 def _height(start: Instance) -> tuple[int, int]:
@@ -182,21 +204,22 @@ def _height(start: Instance) -> tuple[int, int]:
 
 def _gaps(
     claim: AlongEveryFlow, model: Model, starts: list[Instance], loss: MeasuredLoss, times: tuple[Fraction, ...]
-) -> list[list[tuple[Fraction, float]]]:
+) -> tuple[list[list[tuple[Fraction, float]]], list[Fraction]]:
     """For every start the margin at each time, where the batch got that far; nan where a side is not defined, or was
-    not in between: what it divides by, say, has changed its sign."""
+    not in between: what it divides by, say, has changed its sign. And the time that its flow reached."""
     import torch
 
     from theorytest.search.flows import integrate_batch
 
     if not starts:
-        return []
+        return [], []
     blocks = {
         name: torch.tensor([[float(x) for x in dict(s.blocks)[name].entries] for s in starts], dtype=torch.float64)
         for name in model.shapes
     }
     shaped = {name: values.reshape(len(starts), *model.shapes[name]) for name, values in blocks.items()}
-    later = integrate_batch(model, _Measured(loss, model.shape), shaped, times, rtol=1e-9).blocks if times else {}
+    flow = integrate_batch(model, _Measured(loss, model.shape), shaped, times, rtol=1e-9) if times else None
+    later = flow.blocks if flow is not None else {}
     found: list[list[tuple[Fraction, float]]] = [[] for _ in starts]
     comparisons = [from_start(claim.comparison, exact_state(model.concrete, dict(s.blocks))) for s in starts]
     before: dict[int, list[float]] = {}
@@ -206,12 +229,15 @@ def _gaps(
             here = {name: values[k : k + 1] for name, values in states.items()}
             if not all(bool(values.isfinite().all()) for values in here.values()):
                 continue
+            largest = max(float(values.abs().max()) for values in here.values())
+            if flow is not None and at and float(flow.error[j - 1, k]) > INACCURATE * max(1.0, largest):
+                continue
             gap = float(margin(comparison, model, here)[0])
             now = [float(signs(base, comparison, model, here)[0]) for base in signed(comparison)]
             passed = any(a * b < 0 for a, b in zip(now, before.get(k, now), strict=True))
             before[k] = now
             found[k].append((at, float("nan") if passed else gap))
-    return found
+    return found, [] if flow is None else [Fraction(t) for t in flow.reached.tolist()]
 
 
 class _Measured:

@@ -55,7 +55,7 @@ class Tried:
     """What was tried at one shape: sizes, exact states, float64 states (those that met the assumptions), the least
     margin (right side minus left) that was seen among them, and at how many exact ones a side was not defined (for a
     flow: at time 0), with the first of these; vanishing: along how many flows a side seemed to be lost later; nearest:
-    the least margin as a part of how large the sides are."""
+    the least margin as a part of how large the sides are; short: how many flows float64 did not follow to the end."""
 
     sizes: tuple[tuple[str, Any], ...]
     exact: int
@@ -65,6 +65,7 @@ class Tried:
     where: Instance | None = None
     vanishing: int = 0
     nearest: float | None = None
+    short: int = 0
 
     def after(self, earlier: Tried | None) -> Tried:
         """Together with what was tried at the same shape before."""
@@ -81,6 +82,7 @@ class Tried:
             where=earlier.where or self.where,
             vanishing=self.vanishing + earlier.vanishing,
             nearest=min(shares, default=None),
+            short=self.short + earlier.short,
         )
 
 
