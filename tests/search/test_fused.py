@@ -158,13 +158,17 @@ def test_what_cannot_be_fused_says_why_in_one_line(monkeypatch: pytest.MonkeyPat
             integrate_batch(model, loss, starts(model, 2, 0.1), [1], engine="fused")
         assert "\n" not in str(caught.value) and "engine='torch'" in str(caught.value)
 
-    def broken(*_: Any) -> Any:
-        raise RuntimeError("the compiler says\nmany things")
+    for part in ("stages", "planned"):  # of the kernels, which are compiled first, and of the control of steps
 
-    monkeypatch.setattr(fused, "_compiled", broken)
-    with pytest.raises(InputError, match="compile here") as caught:
-        integrate_batch(TWO, RC, starts(TWO, 2), [1], engine="fused")
-    assert "\n" not in str(caught.value)
+        def broken(function: Any, *_: Any, part: str = part) -> Any:
+            if function.__name__ == part:
+                raise RuntimeError("the compiler says\nmany things")
+            return function
+
+        monkeypatch.setattr(fused, "_compiled", broken)
+        with pytest.raises(InputError, match="compile here") as caught:
+            integrate_batch(TWO, RC, starts(TWO, 2), [1], engine="fused")
+        assert "\n" not in str(caught.value) and "engine='torch'" in str(caught.value)
     monkeypatch.setattr(fused, "compiler", lambda device: False)
     with pytest.raises(InputError, match=r"C\+\+ compiler"):
         integrate_batch(TWO, RC, starts(TWO, 2), [1], engine="fused")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from theorytest.errors import InputError
 from theorytest.search import control, dop853
 from theorytest.search.control import Columns
 from theorytest.search.field import Field, contraction_of, inverse_of, moved, slope_of
@@ -63,7 +64,7 @@ def obstacle(model: Any, losses: LossBatch, *, device: Any, atol: float, levels:
     try:
         kernels(Form.of(Field(model, losses, columns(model, device), device)))
     except (RuntimeError, OSError) as error:
-        return f"needed a flow that TorchInductor can compile here ({type(error).__name__}): use engine='torch'"
+        return _not_compiled(error)
     return ""
 
 
@@ -74,10 +75,22 @@ def pays(model: Any, batch: int) -> bool:
 
 
 def run(model: Any, losses: LossBatch, start: torch.Tensor, stops: Sequence[Fraction], **options: Any) -> Outcome:
-    """Flows from ``start`` (batch, parameters) to the given exact times: see `lockstep.run`."""
+    """Flows from ``start`` (batch, parameters) to the given exact times: see `lockstep.run`.
+
+    Raises `InputError` where the control of steps cannot be compiled, of which `obstacle` knows nothing: it depends on
+    whether there is a second run.
+    """
     from theorytest.search import lockstep
 
+    try:
+        controls(columns(model, start.device), str(start.device), twice=options["twice"])
+    except (RuntimeError, OSError) as error:
+        raise InputError(f"given fused steps, {_not_compiled(error)}") from error
     return lockstep.run(model, losses, start, stops, **options, fused=True)
+
+
+def _not_compiled(error: Exception) -> str:
+    return f"needed a flow that TorchInductor can compile here ({type(error).__name__}): use engine='torch'"
 
 
 @cache
