@@ -129,6 +129,10 @@ def test_bad_input_in_one_line(make, message):
     assert "\n" not in str(error.value)
 
 
+def test_the_absolute_value_as_in_python():
+    assert abs(q.determinant()).expression == q.absolute(q.determinant()).expression
+
+
 def test_a_conjecture_needs_a_name():
     with pytest.raises(KernelError, match="needs a name"):
         conjecture("", Identity(x, x))

@@ -122,6 +122,16 @@ def decide(
     """
     if not isinstance(statement, Statement):
         raise InputError(f"given {type(statement).__name__}, needed a conjecture: conjecture(label, claim, ...)")
+    from theorytest.kernel.encoding import validate
+
+    try:
+        validate(statement)  # as where a file is loaded
+    except KernelError as error:
+        what = str(error).partition(", needed ")[0]
+        raise InputError(
+            f"{statement.label} holds inexact or malformed data: {what[:200]}; give formulas (q.norm() < 1, "
+            "q.equal(one, other), Identity, Inequality) in tuples, and exact numbers (in Inequality: ZERO + 2)"
+        ) from None
     if not seconds > 0:
         raise InputError(f"given a budget of {seconds} seconds, needed a positive number")
     return _Decider(statement, seconds, seed, library or {}).decide()

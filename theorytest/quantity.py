@@ -62,6 +62,9 @@ class Quantity:
     def __neg__(self) -> Quantity:
         return -1 * self
 
+    def __abs__(self) -> Quantity:
+        return absolute(self)
+
     def __pow__(self, exponent: Fraction | int | str) -> Quantity:
         """A rational power; other powers than natural ones need a base that is not negative."""
         return Quantity(self.expression ** _number(exponent), self.atoms)
@@ -77,6 +80,11 @@ class Quantity:
 
     def __ge__(self, other: Any) -> Comparison:
         return _comparison(_quantity(other), "<=", self)
+
+    def __eq__(self, other: object) -> bool:
+        raise InputError(f"given == between quantities, needed q.equal(one, other): {self} = {other}")
+
+    __hash__ = object.__hash__
 
     def __bool__(self) -> bool:
         raise InputError("a quantity is neither true nor false; chained comparisons are written as two claims")
