@@ -337,6 +337,15 @@ def test_starts_at_which_a_side_is_not_defined_are_counted():
     assert found.witness is None and found.tried[0].undefined > 0 and found.tried[0].where is not None
 
 
+def test_equal_starts_do_not_crowd_out_the_others():
+    """From W = 0, the simplest start, the kernel does not see that |w| <= w^2 fails; from 1/4 it does."""
+    claim = along_every_flow(deep_matrix_factorization(1, 1, depth=1), abs(q.determinant()) <= q.squared_norm())
+    statement = conjecture("c", claim)
+    found = find_start(statement, seconds=60)
+    assert found.witness is not None
+    refutes(statement, found.witness)
+
+
 def test_a_start_far_out_is_found():
     claim = along_every_flow(deep_matrix_factorization(1, 1, depth=2), q.entry(1, 1) <= 500, loss=HalfSum({(0, 0): 1}))
     statement = conjecture("c", claim)

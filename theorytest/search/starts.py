@@ -113,8 +113,12 @@ def _at_shape(
     chosen = [claim.loss] if claim.loss is not None else list(losses(model, seed))
     for loss in chosen:
         starts, far = list[Instance](), list[Instance]()
+        seen = set[Instance]()  # at small shapes many starts are the same
         for k, blocks in enumerate((*_scaled(states, SCALES), *_scaled(states[:SIMPLEST], FAR))):
             instance = Instance(sizes=place, blocks=tuple(blocks.items()))
+            if instance in seen:
+                continue
+            seen.add(instance)
             try:
                 require_assumptions(statement, instance)
             except KernelError:
