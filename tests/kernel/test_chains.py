@@ -33,8 +33,8 @@ from theorytest.kernel.claim import (
 from theorytest.kernel.errors import KernelError
 from theorytest.kernel.parameterization import Block, Chain, Focus, Link, Parameterization, Product
 from theorytest.kernel.rules import RULES, Context, Square, Use
-from theorytest.kernel.statement import Derivation
-from theorytest.kernel.terms import Tensor, Term, constant, identity, zero
+from theorytest.kernel.statement import Derivation, Step
+from theorytest.kernel.terms import DELTA, Tensor, Term, constant, identity, zero
 
 S = state("S", Identity(P2, P2))
 DEEP = Flow(naive.DEEP_TUCKER, Focus(("m",)))
@@ -181,6 +181,18 @@ def test_letters_of_the_induction_belong_to_it():
     refused("cannot speak of", PREMISES, (flow, start, first, second, edges))
     narrow = Inequality(zero(), "<=", Tensor("Product", (COLUMNS, "#j", "#j"))["r", "p", "q"].sum("r", "p", "q"))
     refused("cannot speak of", PREMISES, (flow, start, first, second, narrow))
+
+
+def test_the_identity_matrix_is_not_iterated():
+    """With δ = X where k = 1, δ = 0 after no update, and c δ = 0 in between would be read as c = 0."""
+    unit, x, number = Tensor(DELTA, ("n", "n")), Tensor("X", ("n", "n")), Tensor("c", ())
+    nothing = zero(("a", "n"), ("b", "n"))
+    iterated = Iteration(unit, ("a", "b"), nothing, x["a", "b"], "L")
+    vanishes = Identity(number() * unit["a", "b"], nothing)
+    first = Derivation((Step("identity", (), (nothing, nothing)),))
+    goal = Identity(number() * x["a", "b"], nothing)
+    again = Derivation((Step("combination", (0,), (goal, Use(0, x["a", "b"], (("b", "a"),), ()))),))
+    refused("no letter to iterate", (iterated,), (PLAIN, 0, first, again, vanishes))
 
 
 def test_the_flow_has_one_chain():

@@ -248,6 +248,8 @@ def induction_cases(
             plain.append(present(premise, induction.flow))
     if len(states) != len(powers):
         raise KernelError("a letter is iterated twice")
+    if DELTA in states:  # its present values would be read as the identity matrix
+        raise KernelError(f"{DELTA} is the identity matrix, and no letter to iterate")
     for power in powers:
         if (tensor_names(power.start) & states) or (tensor_names(power.update) & (states - {power.letter.name})):
             raise KernelError("an iteration may speak of its own letter in its update, and of no other one that moves")
