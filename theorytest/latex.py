@@ -19,6 +19,7 @@ from typing import Any
 
 from theorytest.kernel import claim as claims
 from theorytest.kernel.definition import nouns
+from theorytest.kernel.encoding import field_names
 from theorytest.kernel.initial_value import MeasuredLoss, Measurement
 from theorytest.kernel.parameterization import Array
 from theorytest.kernel.quantity import Comparison
@@ -352,9 +353,11 @@ def claim(value: Any) -> str:
     whole = _claim(value)
     if len(whole) < LONG:
         return whole
-    value, names = _abbreviated(value)
-    where = r" ,\quad ".join(f"{symbol(name)} = {scalar(expression)}" for name, expression in names)
-    return rf"{_claim(value)} \qquad {text('with')} \; {where}" if names else whole
+    if whole not in _SHORT:  # many controls, and the last steps of proofs, have the claim of their statement
+        value, names = _abbreviated(value)
+        where = r" ,\quad ".join(f"{symbol(name)} = {scalar(expression)}" for name, expression in names)
+        _SHORT[whole] = rf"{_claim(value)} \qquad {text('with')} \; {where}" if names else whole
+    return _SHORT[whole]
 
 
 def lines(shown: str, width: int = 72) -> list[str]:
@@ -400,6 +403,7 @@ def letters(shown: str) -> int:
 LONG = 160  # characters of LaTeX from which a claim is abbreviated
 _REPEATED = 40  # characters of an expression that is worth a name
 _NAMES = "ABCDFHKMQSTUVXYZ"
+_SHORT: dict[str, str] = {}  # a long claim as it is written out -> with names
 
 
 def _abbreviated(value: Any) -> tuple[Any, list[tuple[str, Any]]]:
@@ -431,10 +435,10 @@ def _repeated(value: Any) -> list[Any]:
     def mark(part: Any) -> Any:
         if isinstance(part, tuple):
             return tuple(map(mark, part))
-        if not _has_expressions(part):
-            return part
         kind: type[Any] = type(part)
-        key = (kind, *(mark(getattr(part, field.name)) for field in dataclasses.fields(kind)))
+        if not _has_expressions(kind):
+            return part
+        key = (kind, *(mark(getattr(part, name)) for name in field_names(kind)))
         of[id(part)] = found = marks.setdefault(key, object())
         return found
 
@@ -445,8 +449,9 @@ def _repeated(value: Any) -> list[Any]:
     return [same[0] for same in seen.values() if len(same) > 1]
 
 
-def _has_expressions(value: Any) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(value, Term | claims.Flow | claims.Descent)
+@cache
+def _has_expressions(kind: type[Any]) -> bool:
+    return dataclasses.is_dataclass(kind) and not issubclass(kind, Term | claims.Flow | claims.Descent)
 
 
 def _worth_a_name(value: Any) -> bool:
@@ -467,12 +472,11 @@ def _expressions(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple):
         for item in value:
             yield from _expressions(item)
-    elif _has_expressions(value):
-        fields = dataclasses.fields(value)
+    elif _has_expressions(type(value)):
         if isinstance(value, Expression):
             yield value
-        for field in fields:
-            yield from _expressions(getattr(value, field.name))
+        for name in field_names(type(value)):
+            yield from _expressions(getattr(value, name))
 
 
 def _replaced(value: Any, old: Any, new: Any) -> Any:
@@ -481,9 +485,9 @@ def _replaced(value: Any, old: Any, new: Any) -> Any:
     if isinstance(value, tuple):
         items = tuple(_replaced(item, old, new) for item in value)
         return value if all(map(is_, items, value)) else items
-    if not _has_expressions(value):
+    if not _has_expressions(type(value)):
         return value
-    inner = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    inner = {name: getattr(value, name) for name in field_names(type(value))}
     changed = {name: _replaced(item, old, new) for name, item in inner.items()}
     if all(changed[name] is item for name, item in inner.items()):
         return value
