@@ -81,6 +81,8 @@ def test_statuses():
     assert rows[0]["labels"] == ["P-1", "P-1/other"] and len(rows[0]["rests_on"]) == 1
     assert "only parts" in rows[2]["reason"] and "differ" in rows[3]["reason"]
     assert rows[4]["reason"] == "open" and rows[5]["reason"] == "no statement has this id"
+    figure = Entry("P-7", "P", "figure", ("STAT",), "title")
+    assert coverage(record, [figure])[0]["reason"].endswith("its experiment: theorytest reproduce P-7")
     assert summary(rows) == ["P: 6 statements: 2 PROVED, 3 UNDECIDED, 1 missing"]
     partly = [row | {"in_words": "the rest"} if row["id"] in ("P-1", "P-4") else row for row in rows]
     assert [row["status"] for row in rows if row["id"] in ("P-1", "P-4")] == ["PROVED", "UNDECIDED"]

@@ -20,6 +20,7 @@ from theorytest.loader import default_paths
 CODES = ("DEF", "SYM", "REAL", "BALL", "TRAJ", "STAT", "PROSE")
 OPEN = "UNDECIDED"
 SHOWN = ("PROVED", "CERTIFIED")  # statements that need controls
+EXPERIMENTS = ("figure", "table")  # kinds of entries that `theorytest reproduce` computes
 TRIED = ("REFUTED", "finding")  # controls that say something
 
 
@@ -83,7 +84,8 @@ def _row(entry: Entry, found: Sequence[dict[str, Any]], tried: Mapping[str, dict
     shown = ", ".join(f"{label} {statement['status']}" for label, statement in by_label.items())
     missing = [label for label in needed if label not in by_label]
     if not found:
-        status, reason = "", "no statement has this id"
+        experiment = f"; its experiment: theorytest reproduce {entry.id}" if entry.kind in EXPERIMENTS else ""
+        status, reason = "", f"no statement has this id{experiment}"
     elif missing:
         status, reason = OPEN, f"only parts or versions of it: {shown}"
     elif len(statuses) > 1:

@@ -359,6 +359,7 @@ def coverage(name: str | None, json_file: Path | None) -> int:
         found = [a for part in row["controlled"] for a in part["assumptions"]]
         counts = f"{sum(map(blueprint.has_control, found))}/{len(found)}" if found else ""
         words = f" (in words: {row['in_words']})" if row["in_words"] else ""
+        words += "" if row["status"] else f" ({row['reason']})"
         line = f"{row['status'] or 'missing':10} {row['id']:20} {counts:6} {row['title']}{words}"
         show([((line, "" if row["status"] else "dim"),)])
     tried = blueprint.control_summary([part for row in rows for part in row["controlled"]])
