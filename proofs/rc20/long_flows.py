@@ -457,3 +457,9 @@ def larger_by_flowpipes(run):
 def larger_with_negative_determinant():
     """det W(0) < 0: from this start w11 passes 4 all the same (certified); that it need not is shown at 2x2 only."""
     return All(Product(2, 60, MINUS, LARGER, 3).along(unobserved > 4, start=30))
+
+
+@control(larger, breaks="constant 4")
+def a_hundred_times_the_entry():
+    """|w11| > 400 in place of 4."""
+    return All(LARGE.along(unobserved > 400, start=30))
